@@ -1,0 +1,1 @@
+"""What runs in AWS Lambda. A bundle's root holds this package, so imports are the same here and there."""

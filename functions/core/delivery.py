@@ -1,0 +1,79 @@
+"""A delivery: one event on its way to one route, and the queue message that carries it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+from functions.core.event import Event, identify
+
+_FORMAT: Final = 1
+
+
+class MalformedMessage(ValueError):
+    """A queue message that is not a delivery. Raised when one is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One event for one route.
+
+    Attributes:
+        event: What happened.
+        route: The route's name. How the route shapes the request is looked up at dispatch, so that
+            a replay after the route was mended is right.
+        accepted_at: When ingest took it, in milliseconds since the epoch.
+    """
+
+    event: Event
+    route: str
+    accepted_at: int
+
+    @property
+    def id(self) -> str:
+        """Identity of the delivery, 32 hex digits. It follows from the fact, so a duplicate has the same."""
+        return identify(self.event.fact, self.route)[:32]
+
+    @property
+    def group(self) -> str:
+        """The FIFO message group: order holds per route and model, and models don't wait for each other.
+
+        Hashed, because SQS allows only some characters and people name models as they like.
+        """
+        return f"{self.route}.{identify(self.event.model_name)[:32]}"
+
+    def to_message(self) -> str:
+        """Write the message body. Compact and not escaped to ASCII: SQS counts its bytes."""
+        content = {
+            "format": _FORMAT,
+            "id": self.id,
+            "route": self.route,
+            "accepted_at": self.accepted_at,
+            "event": self.event.to_dict(),
+        }
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def from_message(cls, body: str) -> Delivery:
+        """Read a message body.
+
+        Raises:
+            MalformedMessage: It is not a delivery; the text says why, without quoting the body.
+        """
+        try:
+            content = json.loads(body)
+            if content["format"] != _FORMAT:
+                raise MalformedMessage("its format is not one that this version reads")
+            delivery = cls(
+                event=Event.from_dict(content["event"]),
+                route=str(content["route"]),
+                accepted_at=int(content["accepted_at"]),
+            )
+        except KeyError as error:
+            raise MalformedMessage(f"it has no {error}") from None
+        except (TypeError, ValueError, RecursionError) as error:
+            raise MalformedMessage(f"it is not a delivery ({type(error).__name__})") from None
+        if content.get("id") != delivery.id:
+            raise MalformedMessage("its id does not follow from its content")
+        return delivery

@@ -1,0 +1,77 @@
+"""Secrets Manager's values, kept for a few minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+TTL_SECONDS: Final = 240
+"""A new value is in force within five minutes (docs/security.md), so we look again after four."""
+
+
+class SecretUnavailable(Exception):
+    """Secrets Manager could not be asked, and no value is known. Waiting may help."""
+
+
+class Secret:
+    """The values of one secret.
+
+    While Secrets Manager fails, the values known last stay in force.
+
+    Args:
+        client: Secrets Manager.
+        secret_id: The secret's name or ARN.
+        clock: Seconds since any fixed moment.
+        stages: Which of the secret's versions count. A webhook secret's previous value does, so that a
+            rotation has no gap: the sender may go on using it until the new one is registered there.
+    """
+
+    def __init__(
+        self,
+        client: SecretsManagerClient,
+        secret_id: str,
+        clock: Callable[[], float],
+        stages: tuple[str, ...] = ("AWSCURRENT", "AWSPREVIOUS"),
+    ) -> None:
+        self._client = client
+        self._secret_id = secret_id
+        self._clock = clock
+        self._stages = stages
+        self._values: tuple[str, ...] | None = None
+        self._read_at = 0.0
+
+    def values(self) -> tuple[str, ...]:
+        """Give the values, newest first, without empty ones. Empty when nothing was filled in yet.
+
+        Raises:
+            SecretUnavailable: Secrets Manager fails and nothing is known.
+        """
+        if self._values is None or self._clock() - self._read_at >= TTL_SECONDS:
+            self._refresh()
+        return self._values or ()
+
+    def forget(self) -> None:
+        """Ask again at the next use: somebody said that the value is wrong."""
+        self._read_at = float("-inf")
+
+    def _refresh(self) -> None:
+        try:
+            found = [self._read(stage) for stage in self._stages]
+        except (ClientError, BotoCoreError) as error:
+            if self._values is None:
+                raise SecretUnavailable(type(error).__name__) from None
+        else:
+            self._values = tuple(value for value in found if value)
+        self._read_at = self._clock()
+
+    def _read(self, stage: str) -> str:
+        try:
+            answer = self._client.get_secret_value(SecretId=self._secret_id, VersionStage=stage)
+        except self._client.exceptions.ResourceNotFoundException:
+            return ""  # A secret that was never filled, or never rotated, has no such stage.
+        return answer.get("SecretString", "")

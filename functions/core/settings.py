@@ -1,0 +1,105 @@
+"""What the functions are told. The stack checks it at synth and writes it into each bundle.
+
+It travels as a file in the bundle because a Lambda environment holds 4 KB in all, and a file costs
+no call to read. Nothing here is secret.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+FILE_NAME: Final = "relay.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The workflow that a route starts, and the branch or tag it runs on."""
+
+    owner: str
+    repository: str
+    workflow_id: str
+    ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Which events go to which workflow, and what the workflow is told.
+
+    An empty `models`, `to_stages` or `aliases` takes everything.
+    """
+
+    name: str
+    events: tuple[str, ...]
+    models: tuple[str, ...]
+    to_stages: tuple[str, ...]
+    aliases: tuple[str, ...]
+    target: Target
+    inputs: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class GitHubSettings:
+    """Where GitHub's API is and which version of it to speak."""
+
+    api_url: str
+    api_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class IngestSettings:
+    """Who may send, from where, and how much (`max_body_bytes`, before any decoding of JSON)."""
+
+    senders: tuple[str, ...]
+    allowed_cidrs: tuple[str, ...]
+    max_body_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RelaySettings:
+    """Everything that the functions are told."""
+
+    routes: tuple[Route, ...]
+    github: GitHubSettings
+    ingest: IngestSettings
+    max_age_hours: int
+
+    def to_json(self) -> str:
+        """Write the file's text; the same settings always give the same text."""
+        return json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> RelaySettings:
+        """Read `to_json`'s text. It was checked when it was written, so it is not checked again."""
+        fields = json.loads(text)
+        ingest = fields["ingest"]
+        return cls(
+            routes=tuple(_route(route) for route in fields["routes"]),
+            github=GitHubSettings(**fields["github"]),
+            ingest=IngestSettings(
+                senders=tuple(ingest["senders"]),
+                allowed_cidrs=tuple(ingest["allowed_cidrs"]),
+                max_body_bytes=ingest["max_body_bytes"],
+            ),
+            max_age_hours=fields["max_age_hours"],
+        )
+
+
+def load(root: Path = Path(__file__).parents[2]) -> RelaySettings:
+    """Read the settings from the bundle that this module is part of."""
+    return RelaySettings.from_json((root / FILE_NAME).read_text(encoding="utf-8"))
+
+
+def _route(fields: Mapping[str, Any]) -> Route:
+    return Route(
+        name=fields["name"],
+        events=tuple(fields["events"]),
+        models=tuple(fields["models"]),
+        to_stages=tuple(fields["to_stages"]),
+        aliases=tuple(fields["aliases"]),
+        target=Target(**fields["target"]),
+        inputs=fields["inputs"],
+    )

@@ -1,0 +1,1 @@
+"""Takes deliveries off the queue and starts their GitHub workflows."""

@@ -1,0 +1,167 @@
+"""What becomes of a delivery after an attempt, and what GitHub's answers mean for it.
+
+Outcome
+├── Dispatched    GitHub accepted it; the run's id and URL, where it told them
+├── Wait          nothing is wrong with the delivery itself: it comes back later
+└── DeadLetter    waiting won't mend it: a person must look, and is told why
+
+Source of the rules: GitHub's "Best practices for using the REST API" and "Rate limits for the REST API".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Final
+
+from functions.dispatch.github import Answer
+
+SECONDARY_LIMIT_SECONDS: Final = 60
+"""The least wait after a secondary rate limit that names no time."""
+
+CREDENTIAL_SECONDS: Final = 300
+"""How long to leave GitHub alone with a bad credential: many 401s lock even valid callers out."""
+
+_MAX_DETAIL: Final = 500
+_SECRETS: Final = re.compile(r"gh[pousr]_[A-Za-z0-9._-]{16,}|github_pat_\w+")
+
+_PERMANENT: Final[Mapping[int, tuple[str, str]]] = {
+    HTTPStatus.NOT_FOUND: (
+        "github-not-found",
+        "The owner, repository or workflow_id is wrong, or the credential lacks 'Actions: write' there.",
+    ),
+    HTTPStatus.UNPROCESSABLE_ENTITY: ("github-refused", ""),
+    HTTPStatus.BAD_REQUEST: ("github-bad-request", "Is relay.github.api_version one that this GitHub knows?"),
+    HTTPStatus.GONE: ("github-gone", "relay.github.api_version has been retired; set a newer one."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What GitHub said: status (0 where there was no answer), words, the id that its support asks for."""
+
+    status: int = 0
+    detail: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """GitHub accepted the dispatch. `redirected`: the repository was renamed, mend the configuration."""
+
+    told: Told
+    run_id: int | None = None
+    run_url: str | None = None
+    redirected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """To be tried again after some seconds."""
+
+    told: Told
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """Not to be tried again before a person has looked."""
+
+    told: Told
+    reason: str
+
+
+Outcome = Dispatched | Wait | DeadLetter
+
+
+def judge(answer: Answer, now: float, backoff: Callable[[], float]) -> Outcome:
+    """Turn GitHub's answer into an outcome.
+
+    Args:
+        answer: GitHub's answer to a dispatch.
+        now: Seconds since the epoch.
+        backoff: Gives the seconds to wait where GitHub names no time.
+    """
+    told = Told(answer.status, _words(answer), answer.request_id)
+    if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+        return _accepted(answer, told, backoff)
+    limited_for = _limit(answer, now, backoff)
+    if limited_for is not None:
+        return Wait(told, "rate-limited", limited_for)
+    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == HTTPStatus.REQUEST_TIMEOUT:
+        return Wait(told, "github-unavailable", backoff())
+    if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        return Wait(told, _credential_reason(answer), CREDENTIAL_SECONDS)
+    reason, hint = _PERMANENT.get(answer.status, (f"github-{answer.status}", ""))
+    return DeadLetter(Told(told.status, f"{told.detail} {hint}".strip(), told.request_id), reason)
+
+
+def _accepted(answer: Answer, told: Told, backoff: Callable[[], float]) -> Outcome:
+    if answer.status == HTTPStatus.NO_CONTENT:
+        return Dispatched(told, redirected=answer.redirected)
+    run_id = answer.content.get("workflow_run_id")
+    if not isinstance(run_id, int):
+        return Wait(told, "unreadable-answer", backoff())
+    return Dispatched(told, run_id, str(answer.content.get("html_url") or ""), answer.redirected)
+
+
+def _limit(answer: Answer, now: float, backoff: Callable[[], float]) -> float | None:
+    """Give the seconds for which GitHub limits us, by its official order of rules, or None if it doesn't."""
+    if answer.status not in {HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS}:
+        return None
+    retry_after = _retry_after(answer.headers.get("retry-after", ""), now)
+    if retry_after is not None:
+        return retry_after
+    reset = answer.headers.get("x-ratelimit-reset", "")
+    if answer.headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal():
+        return max(1.0, int(reset) - now + 1)
+    if answer.status == HTTPStatus.TOO_MANY_REQUESTS or "rate limit" in _message(answer).lower():
+        return max(float(SECONDARY_LIMIT_SECONDS), backoff())
+    return None
+
+
+def _retry_after(value: str, now: float) -> float | None:
+    if value.isdecimal():
+        return max(1.0, float(value))
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(1.0, moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() - now)
+
+
+def _credential_reason(answer: Answer) -> str:
+    message = _message(answer).lower()
+    if answer.status == HTTPStatus.UNAUTHORIZED:
+        return "credential-rejected"
+    if "x-github-sso" in answer.headers:
+        return "credential-needs-sso"
+    if "ip allow list" in message:
+        return "credential-ip-not-allowed"
+    if "suspended" in message:
+        return "credential-suspended"
+    return "credential-not-permitted"
+
+
+def _words(answer: Answer) -> str:
+    """Give GitHub's message and the headers that say what to do, without anything secret, and short."""
+    hints = [
+        f"{label}: {answer.headers[header]}."
+        for header, label in (
+            ("x-accepted-github-permissions", "Permissions that would do"),
+            ("x-github-sso", "SSO"),
+        )
+        if header in answer.headers and answer.status == HTTPStatus.FORBIDDEN
+    ]
+    words = " ".join([_message(answer), *hints]).strip()
+    return _SECRETS.sub("[redacted]", words)[:_MAX_DETAIL]
+
+
+def _message(answer: Answer) -> str:
+    message = answer.content.get("message", "")
+    return message if isinstance(message, str) else ""

@@ -1,0 +1,1 @@
+"""Accepts a webhook, verifies it and puts it on the queue."""

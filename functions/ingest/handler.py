@@ -1,0 +1,77 @@
+"""The ingest function: API Gateway in, one log line and an answer out."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from functools import cache
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from functions.core import aws
+from functions.core.secrets import Secret
+from functions.core.settings import load
+from functions.ingest.http import NotStored, Refused, Request, Response
+from functions.ingest.ingest import Ingest
+from functions.ingest.queue import DeliveryQueue
+from functions.ingest.senders import SENDERS
+
+logger = Logger(service="ingest")
+
+
+@logger.inject_lambda_context
+def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
+    """Answer one HTTP request. Never fails: what we did not expect is a 503, so that nothing is lost."""
+    try:
+        response = _ingest().answer(Request.from_api_gateway(event))
+    except Refused as refused:
+        response = Response.refusing(refused)
+    except Exception as error:  # noqa: BLE001 - a sender that gets a 5xx with Retry-After can come again
+        # The error's text may quote the payload, so only its type and place are logged.
+        logger.error("unexpected", error=type(error).__name__, where=_place(error))  # noqa: TRY400 - see above
+        response = Response.refusing(NotStored("Something failed here; please send it again."))
+    _log(event, response)
+    return response.to_api_gateway()
+
+
+@cache
+def _ingest() -> Ingest:
+    """Build ingest once. A failed attempt is not kept, so the next request tries again."""
+    settings = load()
+    secrets_manager = aws.client("secretsmanager")
+    return Ingest(
+        settings,
+        senders={name: SENDERS[name] for name in settings.ingest.senders},
+        secrets={
+            name: Secret(secrets_manager, os.environ[secret_variable(name)], time.time)
+            for name in settings.ingest.senders
+        },
+        queue=DeliveryQueue(aws.client("sqs"), os.environ["QUEUE_URL"]),
+        clock=time.time,
+    )
+
+
+def secret_variable(sender: str) -> str:
+    """Name the environment variable with the ARN of a sender's secret (the stack sets it)."""
+    return f"{sender.upper().replace('-', '_')}_SECRET_ARN"
+
+
+def _log(event: Mapping[str, Any], response: Response) -> None:
+    level = logger.warning if response.status >= HTTPStatus.BAD_REQUEST else logger.info
+    level(
+        "request",
+        method=event["requestContext"]["http"]["method"],
+        path=event["rawPath"][:100],
+        status=int(response.status),
+        **response.facts,
+    )
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "unknown"

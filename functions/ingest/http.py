@@ -1,0 +1,142 @@
+"""Requests and answers as ingest sees them, apart from API Gateway's way of writing them.
+
+Refused           the request is not accepted: the answer says what is wrong
+├── NotFound      404  no such sender, or it is not enabled
+├── NotPost       405  any method but POST
+├── TooLarge      413  the body, or the event made of it, is over the limit
+├── Unauthorized  401  the signature is missing or wrong, or there is no secret to check it with
+├── Forbidden     403  the caller's address is not in `allowed_cidrs`
+├── Malformed     400  the body is not what the sender promises
+└── NotStored     503  we could not store it: the sender should try again
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, ClassVar, Final
+
+RETRY_AFTER_SECONDS: Final = 30
+
+
+class Refused(Exception):
+    """The request is not accepted. The text goes to the sender, so it never holds a secret or prose."""
+
+    status: ClassVar[HTTPStatus]
+    reason: ClassVar[str]
+    headers: ClassVar[Mapping[str, str]] = {}
+
+
+class NotFound(Refused):
+    """Raised when the path names no sender that is enabled."""
+
+    status = HTTPStatus.NOT_FOUND
+    reason = "not-found"
+
+
+class NotPost(Refused):
+    """Raised when a sender's path is not called with POST."""
+
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+    reason = "method-not-allowed"
+    headers: ClassVar[Mapping[str, str]] = {"allow": "POST"}
+
+
+class TooLarge(Refused):
+    """Raised before the body is decoded, or when the event does not fit into a queue message."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    reason = "too-large"
+
+
+class Unauthorized(Refused):
+    """Raised when the caller does not prove to be the sender. Says nothing that helps to forge."""
+
+    status = HTTPStatus.UNAUTHORIZED
+    reason = "unauthorized"
+
+
+class Forbidden(Refused):
+    """Raised when the caller's address is not allowed."""
+
+    status = HTTPStatus.FORBIDDEN
+    reason = "forbidden"
+
+
+class Malformed(Refused):
+    """Raised when a request of the true sender can't be understood."""
+
+    status = HTTPStatus.BAD_REQUEST
+    reason = "malformed"
+
+
+class NotStored(Refused):
+    """Raised when something that we need fails; it is not the sender's fault."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    reason = "not-stored"
+    headers: ClassVar[Mapping[str, str]] = {"retry-after": str(RETRY_AFTER_SECONDS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request. Header names are lower-case; the body is the bytes that were sent."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    source_ip: str
+
+    @classmethod
+    def from_api_gateway(cls, event: Mapping[str, Any]) -> Request:
+        """Read an event of an HTTP API, payload format 2.0.
+
+        Raises:
+            Malformed: API Gateway calls the body base64 and it isn't.
+        """
+        http = event["requestContext"]["http"]
+        return cls(
+            method=http["method"],
+            path=event["rawPath"],
+            headers={name.lower(): value for name, value in event.get("headers", {}).items()},
+            body=_body(event),
+            source_ip=http["sourceIp"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer, and what the log line says of it (`facts`)."""
+
+    status: HTTPStatus
+    content: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def refusing(cls, refused: Refused) -> Response:
+        """Turn a refusal into its answer."""
+        return cls(refused.status, {"error": str(refused)}, refused.headers, {"reason": refused.reason})
+
+    def to_api_gateway(self) -> dict[str, Any]:
+        """Write the answer for an HTTP API, payload format 2.0."""
+        return {
+            "statusCode": int(self.status),
+            "headers": {"content-type": "application/json", **self.headers},
+            "body": json.dumps(self.content),
+        }
+
+
+def _body(event: Mapping[str, Any]) -> bytes:
+    text: str = event.get("body") or ""
+    if not event.get("isBase64Encoded"):
+        return text.encode("utf-8", "surrogatepass")
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise Malformed("The body could not be decoded.") from None

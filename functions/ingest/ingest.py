@@ -1,0 +1,110 @@
+"""The way of a webhook: verify, read, route, store, and only then answer 202."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+
+from functions.core.delivery import Delivery
+from functions.core.event import Event
+from functions.core.routing import wanted_by
+from functions.core.secrets import Secret, SecretUnavailable
+from functions.core.settings import RelaySettings
+from functions.ingest.http import (
+    Forbidden,
+    NotFound,
+    NotPost,
+    NotStored,
+    Refused,
+    Request,
+    Response,
+    TooLarge,
+    Unauthorized,
+)
+from functions.ingest.queue import DeliveryQueue
+from functions.ingest.sender import Ignored, Sender
+
+
+class Ingest:
+    """Answers requests.
+
+    Args:
+        settings: Routes and limits.
+        senders: The enabled senders by name.
+        secrets: Each enabled sender's secret.
+        queue: Where deliveries are stored.
+        clock: Seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        settings: RelaySettings,
+        senders: Mapping[str, Sender],
+        secrets: Mapping[str, Secret],
+        queue: DeliveryQueue,
+        clock: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._senders = senders
+        self._secrets = secrets
+        self._queue = queue
+        self._clock = clock
+        self._networks = [ipaddress.ip_network(cidr) for cidr in settings.ingest.allowed_cidrs]
+
+    def answer(self, request: Request) -> Response:
+        """Answer one request; whatever is refused is refused with a reason."""
+        try:
+            sender = self._sender(request)
+            self._authenticate(request, sender)
+            event = sender.parse(request)
+            return _ignoring(event) if isinstance(event, Ignored) else self._accept(event)
+        except Refused as refused:
+            return Response.refusing(refused)
+
+    def _sender(self, request: Request) -> Sender:
+        sender = self._senders.get(request.path.removeprefix("/"))
+        if sender is None:
+            known = ", ".join(f"/{name}" for name in self._senders)
+            raise NotFound(f"There is nothing here. Webhooks are taken at {known}.")
+        if request.method != "POST":
+            raise NotPost("Webhooks are taken with POST.")
+        return sender
+
+    def _authenticate(self, request: Request, sender: Sender) -> None:
+        if self._networks and not self._allowed(request.source_ip):
+            raise Forbidden("This address may not send here.")
+        if len(request.body) > self._settings.ingest.max_body_bytes:
+            limit = self._settings.ingest.max_body_bytes // 1024
+            raise TooLarge(f"The body is larger than {limit} KiB.")
+        try:
+            secrets = self._secrets[sender.name].values()
+        except SecretUnavailable as error:
+            raise NotStored("The event could not be checked; please send it again.") from error
+        if not sender.verify(request, secrets):
+            raise Unauthorized("The request is not signed with the webhook's secret.")
+
+    def _allowed(self, source_ip: str) -> bool:
+        address = ipaddress.ip_address(source_ip)
+        return any(address in network for network in self._networks)
+
+    def _accept(self, event: Event) -> Response:
+        now = int(self._clock() * 1000)
+        deliveries = [Delivery(event, route.name, now) for route in wanted_by(event, self._settings.routes)]
+        if not deliveries:
+            return _ignoring(Ignored("no-route", f"No route wants {event.kind} of this model."), event)
+        for delivery in deliveries:
+            self._queue.put(delivery)
+        stored = [{"id": delivery.id, "route": delivery.route} for delivery in deliveries]
+        return Response(
+            HTTPStatus.ACCEPTED, {"deliveries": stored}, facts={"deliveries": stored, **_facts(event)}
+        )
+
+
+def _ignoring(ignored: Ignored, event: Event | None = None) -> Response:
+    facts = {"reason": ignored.reason, **(_facts(event) if event else {})}
+    return Response(HTTPStatus.OK, {"ignored": ignored.why}, facts=facts)
+
+
+def _facts(event: Event) -> dict[str, str | None]:
+    return {"kind": event.kind, "model": event.model_name, "version": event.version}

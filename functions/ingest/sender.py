@@ -1,0 +1,32 @@
+"""What a sender is: a path, a credential, and a way to read its events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from functions.core.event import Event
+from functions.ingest.http import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A genuine request that starts nothing. `why` is shown to the sender, `reason` is logged."""
+
+    reason: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """One kind of sender.
+
+    Attributes:
+        name: Its name in the configuration and, after a slash, its path.
+        verify: Tells whether a request was made with one of the secrets. With no secret it never was.
+        parse: Reads a verified request; raises `Malformed`.
+    """
+
+    name: str
+    verify: Callable[[Request, Sequence[str]], bool]
+    parse: Callable[[Request], Event | Ignored]
