@@ -58,12 +58,12 @@ $(VENV)/dev.stamp: $(VENV)/operate.stamp requirements/dev.txt
 	@touch $@
 
 # The CDK CLI alone; tests add GitHub's API description, which is large.
-node_modules/operate.stamp: $(VENV)/operate.stamp package-lock.json
+node_modules/operate.stamp: package-lock.json | $(VENV)/operate.stamp
 	@echo "Installing the CDK CLI ..."
 	@npm ci --omit=dev --loglevel=error
 	@touch $@
 
-node_modules/dev.stamp: $(VENV)/operate.stamp package-lock.json
+node_modules/dev.stamp: package-lock.json | $(VENV)/operate.stamp
 	@echo "Installing the CDK CLI and GitHub's API description ..."
 	@npm ci --loglevel=error
 	@touch node_modules/operate.stamp $@

@@ -36,7 +36,7 @@ def _batch() -> Batch:
     """Build everything once. A failed attempt is not kept, so the next batch tries again."""
     settings = load()
     secret = Secret(
-        aws.client("secretsmanager"), os.environ["GITHUB_SECRET_ARN"], time.time, stages=("AWSCURRENT",)
+        aws.client("secretsmanager"), os.environ["GITHUB_SECRET_ID"], time.time, stages=("AWSCURRENT",)
     )
     engine = Engine(
         routes={route.name: route for route in settings.routes},

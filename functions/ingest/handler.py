@@ -55,8 +55,8 @@ def _ingest() -> Ingest:
 
 
 def secret_variable(sender: str) -> str:
-    """Name the environment variable with the ARN of a sender's secret (the stack sets it)."""
-    return f"{sender.upper().replace('-', '_')}_SECRET_ARN"
+    """Name the environment variable with the id of a sender's secret (the stack sets it)."""
+    return f"{sender.upper().replace('-', '_')}_SECRET_ID"
 
 
 def _log(event: Mapping[str, Any], response: Response) -> None:

@@ -1,0 +1,1 @@
+"""The AWS CDK stack and the settings it is built from."""

@@ -1,0 +1,128 @@
+"""The types of single configuration values. Each says, in a sentence after the key, what would be right."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Iterable
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator
+
+from functions.core import template
+from functions.core.event import KINDS
+from functions.ingest.senders import EVENT_NAMES, SENDERS
+
+_SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_JOB_KIND: Final = re.compile(r"job\.[a-z_]+")
+
+
+def _like(pattern: str, right: str) -> AfterValidator:
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not compiled.fullmatch(value):
+            raise ValueError(right)
+        return value
+
+    return AfterValidator(check)
+
+
+def _digits(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _no_commit(value: str) -> str:
+    if _SHA.fullmatch(value):
+        raise ValueError("should be a branch or tag; GitHub starts no workflow on a commit's SHA")
+    return value
+
+
+def _address(value: str) -> str:
+    parts = urlsplit(value)
+    loopback = parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    if not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError("should be a base address, like 'https://api.github.com' or 'https://HOST/api/v3'")
+    if parts.scheme != "https" and not (loopback and parts.scheme == "http"):
+        raise ValueError("should start with https://: the credential travels with every request")
+    return value.rstrip("/")
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError as error:
+        raise ValueError(f"should be a network, like '203.0.113.0/24' ({error})") from None
+
+
+def _event(value: str) -> str:
+    known = sorted(KINDS | EVENT_NAMES)
+    if value in known or _JOB_KIND.fullmatch(value):
+        return value
+    raise ValueError(f"is no event{did_you_mean(value, known)}; known: {', '.join(sorted(KINDS))}, job.*")
+
+
+def _sender(value: str) -> str:
+    if value in SENDERS:
+        return value
+    raise ValueError(f"is no sender{did_you_mean(value, SENDERS)}; known: {', '.join(SENDERS)}")
+
+
+def _template(value: str) -> str:
+    template.check(value)
+    return value
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Give ` (did you mean 'x'?)` where a known word is close, otherwise nothing."""
+    close = difflib.get_close_matches(word, list(known), 1)
+    return f" (did you mean '{close[0]}'?)" if close else ""
+
+
+Owner = Annotated[
+    str, _like(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", "should be a GitHub user or organisation, like 'octo-org'")
+]
+Repository = Annotated[
+    str, _like(r"[A-Za-z0-9._-]{1,100}", "should be the repository's name without its owner, like 'models'")
+]
+WorkflowId = Annotated[
+    str,
+    BeforeValidator(_digits),
+    _like(
+        r"\d+|[^/\s]+\.ya?ml",
+        "should be the workflow's file name, like 'deploy.yml' (without a folder), or its number",
+    ),
+]
+Ref = Annotated[
+    str,
+    _like(r"[^\s~^:?*\[\\]{1,255}", "should be the name of a branch or tag, like 'main'"),
+    AfterValidator(_no_commit),
+]
+RouteName = Annotated[
+    str, _like(r"[A-Za-z0-9_-]{1,60}", "should be 1 to 60 letters, digits, hyphens or underscores")
+]
+Event = Annotated[str, AfterValidator(_event)]
+Glob = Annotated[str, _like(r".+", "should be a model's name or a pattern, like 'Airline_*'")]
+InputName = Annotated[
+    str, _like(r"[A-Za-z_][A-Za-z0-9_-]*", "should be the name of one of the workflow's inputs")
+]
+Template = Annotated[str, AfterValidator(_template)]
+ApiUrl = Annotated[str, AfterValidator(_address)]
+ApiVersion = Annotated[
+    str, _like(r"\d{4}-\d{2}-\d{2}", "should be a version of GitHub's REST API, like '2026-03-10'")
+]
+SecretName = Annotated[
+    str,
+    _like(
+        r"[A-Za-z0-9/_+=.@-]{1,512}",
+        "should be the name of a secret in Secrets Manager, not its value or ARN",
+    ),
+]
+SenderName = Annotated[str, AfterValidator(_sender)]
+Cidr = Annotated[str, AfterValidator(_network)]
+Email = Annotated[str, _like(r"[^@\s]+@[^@\s]+\.[^@\s]+", "should be an e-mail address")]
+VpcId = Annotated[
+    str, _like(r"vpc-[0-9a-f]{8,17}", "should be the id of a VPC, like 'vpc-0123456789abcdef0'")
+]

@@ -1,0 +1,54 @@
+"""The delivery queue and its dead letters."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+MAX_RECEIVES: Final = 1000
+"""SQS's own redrive is only the net under a function that dies each time, so it is as wide as SQS allows:
+a wait counts as a receive too, and waiting is not failing."""
+
+
+class Queues(Construct):
+    """`deliveries.fifo` and `dead-letters.fifo`, each encrypted, TLS only, keeping messages for 14 days."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, visibility: Duration, keep: RemovalPolicy
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.dead_letters = _queue(self, "DeadLetters", keep=keep)
+        self.deliveries = _queue(
+            self,
+            "Deliveries",
+            keep=keep,
+            visibility=visibility,
+            dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=MAX_RECEIVES, queue=self.dead_letters),
+        )
+
+
+def _queue(
+    scope: Construct,
+    construct_id: str,
+    *,
+    keep: RemovalPolicy,
+    visibility: Duration | None = None,
+    dead_letter_queue: sqs.DeadLetterQueue | None = None,
+) -> sqs.Queue:
+    return sqs.Queue(
+        scope,
+        construct_id,
+        fifo=True,
+        # High throughput: limits and deduplication per message group, so models don't wait for each other.
+        deduplication_scope=sqs.DeduplicationScope.MESSAGE_GROUP,
+        fifo_throughput_limit=sqs.FifoThroughputLimit.PER_MESSAGE_GROUP_ID,
+        encryption=sqs.QueueEncryption.SQS_MANAGED,
+        enforce_ssl=True,
+        retention_period=Duration.days(14),
+        visibility_timeout=visibility,
+        dead_letter_queue=dead_letter_queue,
+        removal_policy=keep,
+    )

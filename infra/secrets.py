@@ -1,0 +1,79 @@
+"""The secrets: one for each sender, one for GitHub."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aws_cdk import Aws, Fn, RemovalPolicy, Stack
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
+
+from infra.settings import Relay
+
+_GENERATED = secretsmanager.CfnSecret.GenerateSecretStringProperty(
+    exclude_punctuation=True, password_length=48
+)
+
+
+class Secrets(Construct):
+    """The webhook secrets, generated unless they exist already, and the GitHub secret, for a person to fill.
+
+    Attributes:
+        senders: The webhook secret of each enabled sender.
+        github: `{"token": "…"}`; empty until somebody fills it, and until then events wait.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, relay: Relay, keep: RemovalPolicy) -> None:
+        super().__init__(scope, construct_id)
+        self._keep = keep
+        self.senders: Mapping[str, secretsmanager.ISecret] = {
+            sender: self._secret(
+                sender,
+                relay.ingest.secret_names.get(sender),
+                description=f"The secret with which {sender} proves its webhooks",
+                generate=_GENERATED,
+            )
+            for sender in relay.ingest.senders
+        }
+        self.github = self._secret(
+            "github",
+            relay.github.secret_name,
+            description='How GitHub is called: {"token": "…"}',
+            generate=None,
+        )
+
+    def _secret(
+        self,
+        purpose: str,
+        existing: str | None,
+        *,
+        description: str,
+        generate: secretsmanager.CfnSecret.GenerateSecretStringProperty | None,
+    ) -> secretsmanager.ISecret:
+        """Give an existing secret, or make one; either way it is known by its name."""
+        name = existing or self._unique_name(purpose)
+        if not existing:
+            # The resource itself, because CDK's own construct generates a value where none is asked for:
+            # GitHub would reject it again and again, while an empty secret is waited for.
+            resource = secretsmanager.CfnSecret(
+                self,
+                f"{camel_case(purpose)}Value",
+                name=name,
+                description=description,
+                generate_secret_string=generate,
+            )
+            resource.apply_removal_policy(self._keep)
+        return secretsmanager.Secret.from_secret_name_v2(self, camel_case(purpose), name)
+
+    def _unique_name(self, purpose: str) -> str:
+        """Name a secret after its stack, and after the stack's creation.
+
+        A secret that was retained when a stack was deleted must not be in the way of the next one.
+        """
+        creation = Fn.select(0, Fn.split("-", Fn.select(2, Fn.split("/", Aws.STACK_ID))))
+        return f"{Stack.of(self).stack_name}-{purpose}-{creation}"
+
+
+def camel_case(purpose: str) -> str:
+    """Write a name as outputs and resources do: `databricks-jobs`, `DatabricksJobs`."""
+    return "".join(part.capitalize() for part in purpose.split("-"))

@@ -1,0 +1,247 @@
+"""The stack's settings: CDK context in, typed and checked settings out.
+
+Every mistake is found here, at synth, with a message that names the key and what would be right, so that
+nothing wrong is left for a function to find. `docs/configuration.md` describes every key.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from functions.core import event as kinds
+from functions.core.settings import GitHubSettings, IngestSettings, RelaySettings, Route, Target
+from infra import fields
+from infra.mistakes import SettingsError, describe
+
+ACCOUNT_KEY: Final = "account_setings"
+ACCOUNT_ALIAS: Final = "account_settings"
+RELAY_KEY: Final = "relay"
+
+DEFAULT_EVENTS: Final = (kinds.STAGE_TRANSITIONED, kinds.ALIAS_SET)
+DEFAULT_INPUTS: Final = {"model_name": "${model_name}", "model_version": "${version}"}
+MAX_INPUTS: Final = 25
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class Account(_Strict):
+    """`account_setings`: the workflow that routes start unless they name another."""
+
+    owner: fields.Owner | None = None
+    repository: fields.Repository | None = None
+    workflow_id: fields.WorkflowId | None = None
+    default_branch: fields.Ref | None = None
+
+
+class TargetSettings(_Strict):
+    """`relay.routes[].target`; what is missing comes from `account_setings`."""
+
+    owner: fields.Owner | None = None
+    repository: fields.Repository | None = None
+    workflow_id: fields.WorkflowId | None = None
+    ref: fields.Ref | None = None
+
+
+class RouteSettings(_Strict):
+    """`relay.routes[]`."""
+
+    name: fields.RouteName
+    events: Annotated[tuple[fields.Event, ...], Field(min_length=1)] = DEFAULT_EVENTS
+    models: tuple[fields.Glob, ...] = ()
+    to_stages: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    target: TargetSettings = TargetSettings()
+    inputs: Annotated[Mapping[fields.InputName, fields.Template], Field(max_length=MAX_INPUTS)] = (
+        DEFAULT_INPUTS
+    )
+
+
+class GitHub(_Strict):
+    """`relay.github`."""
+
+    api_url: fields.ApiUrl = "https://api.github.com"
+    api_version: fields.ApiVersion = "2026-03-10"
+    secret_name: fields.SecretName | None = None
+    max_per_minute: Annotated[int, Field(ge=1)] = 60
+    max_per_hour: Annotated[int, Field(ge=1)] = 500
+
+
+class Throttle(_Strict):
+    """`relay.ingest.throttle`: requests per second, and how many may come at once."""
+
+    rate: Annotated[int, Field(ge=1)] = 50
+    burst: Annotated[int, Field(ge=1)] = 100
+
+
+class Ingest(_Strict):
+    """`relay.ingest`."""
+
+    senders: Annotated[tuple[fields.SenderName, ...], Field(min_length=1)] = ("databricks",)
+    allowed_cidrs: tuple[fields.Cidr, ...] = ()
+    max_body_kib: Annotated[int, Field(ge=1, le=4096)] = 1024
+    throttle: Throttle = Throttle()
+    secret_names: Mapping[fields.SenderName, fields.SecretName] = {}
+
+
+class Alarms(_Strict):
+    """`relay.alarms`."""
+
+    email: fields.Email | None = None
+
+
+class Vpc(_Strict):
+    """`relay.vpc`: an existing VPC, or a new one."""
+
+    id: fields.VpcId | None = None
+    new: bool = False
+    static_egress_ip: bool = False
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.id is None) is not self.new:
+            raise ValueError('should be {"id": "vpc-…"} or {"new": true}')
+        if self.static_egress_ip and not self.new:
+            raise ValueError(
+                "has static_egress_ip, which goes with new; an existing VPC keeps its own way out"
+            )
+        return self
+
+
+class Relay(_Strict):
+    """`relay`: everything that has a default."""
+
+    routes: Annotated[tuple[RouteSettings, ...], Field(min_length=1)] = (RouteSettings(name="default"),)
+    github: GitHub = GitHub()
+    ingest: Ingest = Ingest()
+    alarms: Alarms = Alarms()
+    vpc: Vpc | None = None
+    retain_data: bool = True
+    max_age_hours: Annotated[int, Field(ge=1, le=312)] = 24
+
+
+@dataclass(frozen=True, slots=True)
+class StackSettings:
+    """What the stack is built from.
+
+    Attributes:
+        functions: What the functions are told.
+        relay: `relay` as configured, with its defaults.
+    """
+
+    functions: RelaySettings
+    relay: Relay
+
+
+def from_context(context: Mapping[str, Any]) -> StackSettings:
+    """Read the settings from CDK context.
+
+    Args:
+        context: Every context value by key. A value given with `-c` arrives as a string of JSON.
+
+    Raises:
+        SettingsError: The text names each wrong key and what would be right.
+    """
+    _refuse_dotted_keys(context)
+    account_key, account_value = _account(context)
+    account = _parse(Account, account_key, account_value)
+    relay = _parse(Relay, RELAY_KEY, context.get(RELAY_KEY))
+    functions = RelaySettings(
+        routes=_routes(relay, account, account_key),
+        github=GitHubSettings(relay.github.api_url, relay.github.api_version),
+        ingest=IngestSettings(
+            senders=relay.ingest.senders,
+            allowed_cidrs=relay.ingest.allowed_cidrs,
+            max_body_bytes=relay.ingest.max_body_kib * 1024,
+        ),
+        max_age_hours=relay.max_age_hours,
+    )
+    return StackSettings(functions, relay)
+
+
+def _account(context: Mapping[str, Any]) -> tuple[str, Any]:
+    given = {key: context[key] for key in (ACCOUNT_KEY, ACCOUNT_ALIAS) if context.get(key) is not None}
+    decoded = [_decode(key, value) for key, value in given.items()]
+    if len(decoded) > 1 and decoded[0] != decoded[1]:
+        raise SettingsError(
+            f"{ACCOUNT_KEY} and {ACCOUNT_ALIAS} are both given and differ: keep one, either spelling will do."
+        )
+    return next(iter(given.items()), (ACCOUNT_KEY, None))
+
+
+def _parse(model: type[Model], key: str, value: Any) -> Model:
+    value = _decode(key, value)
+    if not isinstance(value, Mapping):
+        raise SettingsError(f"{key} should be an object, like {{…}}, but is a {type(value).__name__}.")
+    try:
+        return model.model_validate_json(json.dumps(value))
+    except ValidationError as error:
+        raise SettingsError(describe(error, model, key)) from None
+
+
+def _decode(key: str, value: Any) -> Any:
+    if value is None:
+        return {}
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise SettingsError(
+            f'{key} is not JSON ({error}). On the command line: -c {key}=\'{{"…": "…"}}\''
+        ) from None
+
+
+def _refuse_dotted_keys(context: Mapping[str, Any]) -> None:
+    for key in context:
+        root, dot, rest = key.partition(".")
+        if dot and root in {ACCOUNT_KEY, ACCOUNT_ALIAS, RELAY_KEY}:
+            raise SettingsError(
+                f"{key} is not read: give '{rest}' inside {root}, as -c {root}='{{…}}' or in cdk.json."
+            )
+
+
+def _routes(relay: Relay, account: Account, account_key: str) -> tuple[Route, ...]:
+    names = [route.name for route in relay.routes]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise SettingsError(
+                f"relay.routes[{index}].name '{name}' is taken: give each route a name of its own."
+            )
+    return tuple(
+        Route(
+            name=route.name,
+            events=route.events,
+            models=route.models,
+            to_stages=route.to_stages,
+            aliases=route.aliases,
+            target=_target(route.target, account, f"relay.routes[{index}].target", account_key),
+            inputs=dict(route.inputs),
+        )
+        for index, route in enumerate(relay.routes)
+    )
+
+
+def _target(target: TargetSettings, account: Account, path: str, account_key: str) -> Target:
+    def pick(own: str | None, key: str, inherited: str | None, account_part: str) -> str:
+        if own is None and inherited is None:
+            raise SettingsError(
+                f"{account_key}.{account_part} is missing: give it there, or as {path}.{key}."
+            )
+        return own or inherited or ""
+
+    return Target(
+        owner=pick(target.owner, "owner", account.owner, "owner"),
+        repository=pick(target.repository, "repository", account.repository, "repository"),
+        workflow_id=pick(target.workflow_id, "workflow_id", account.workflow_id, "workflow_id"),
+        ref=pick(target.ref, "ref", account.default_branch, "default_branch"),
+    )
