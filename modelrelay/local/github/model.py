@@ -1,0 +1,138 @@
+"""The things that pass between a client and GitHub, and the things that GitHub remembers."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+_EXPRESSION = re.compile(r"\$\{\{\s*inputs\.([\w-]+)\s*\}\}")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request as it arrived; the body is kept byte for byte."""
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def header(self, name: str) -> str:
+        """Return a header's value whatever the case of its name; empty when it was not sent."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers.items() if key.lower() == wanted), "")
+
+    @property
+    def token(self) -> str:
+        """The credential of a `Bearer` or `token` Authorization header, else empty."""
+        scheme, _, token = self.header("authorization").partition(" ")
+        return token.strip() if scheme.lower() in {"bearer", "token"} else ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One HTTP answer; header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def json(self) -> Any:
+        """Decode the body, which must be JSON."""
+        return json.loads(self.body)
+
+    def with_defaults(self, headers: Mapping[str, str]) -> "Answer":
+        """Add headers, of which those that the answer has already win."""
+        return replace(self, headers={**headers, **self.headers})
+
+
+class RefusedError(Exception):
+    """Raised wherever GitHub refuses a request; carries the refusal to the one place that answers."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(f"answered {answer.status}")
+        self.answer = answer
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """A workflow file that can be dispatched.
+
+    `inputs` are the names that it declares; None accepts any, which spares a test the list.
+    `run_name` is its `run-name:`, in which `${{ inputs.NAME }}` is filled in.
+    """
+
+    owner: str
+    repository: str
+    id: int
+    file: str
+    name: str
+    state: str = "active"
+    refs: tuple[str, ...] = ("main",)
+    inputs: tuple[str, ...] | None = None
+    run_name: str = "${{ inputs.delivery_id }}"
+    has_dispatch_trigger: bool = True
+
+    @property
+    def slug(self) -> str:
+        """The repository as `owner/name`."""
+        return f"{self.owner}/{self.repository}"
+
+    def knows_ref(self, ref: str) -> bool:
+        """Tell whether a branch or tag exists, given by its short or its full name."""
+        return any(ref in {known, f"refs/heads/{known}", f"refs/tags/{known}"} for known in self.refs)
+
+    def title(self, inputs: Mapping[str, Any]) -> str:
+        """Fill in `run-name:`; GitHub shows the workflow's name when that leaves nothing."""
+        filled = _EXPRESSION.sub(lambda found: str(inputs.get(found[1], "")), self.run_name)
+        return filled.strip() or self.name
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that a dispatch created; `request` is the decoded body that asked for it."""
+
+    id: int
+    number: int
+    workflow: Workflow
+    ref: str
+    inputs: Mapping[str, Any]
+    created_at: float
+    status: str
+    display_title: str
+    html_url: str
+    request: Any
+
+
+@dataclass(frozen=True)
+class Edition:
+    """Which GitHub is simulated: the API versions that it speaks and where it differs in a dispatch."""
+
+    versions: tuple[str, ...]
+    retired: tuple[str, ...] = ()
+    prefix: str = ""
+    max_inputs: int = 25
+    gives_run_details: bool = True
+
+
+GITHUB_COM = Edition(versions=("2022-11-28", "2026-03-10"))
+GHES_3_17 = Edition(versions=("2022-11-28",), prefix="/api/v3", max_inputs=10, gives_run_details=False)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a simulation may choose.
+
+    `per_hour` is the primary limit of each credential. `max_per_minute` counts POSTs; None turns the
+    secondary limit off, and `secondary_status` is what it answers. `listing_lag` hides runs younger
+    than so many seconds from listings. `keep` bounds the runs and the request log.
+    """
+
+    edition: Edition = GITHUB_COM
+    per_hour: int = 5_000
+    max_per_minute: int | None = None
+    secondary_status: int = 403
+    listing_lag: float = 0.0
+    keep: int = 10_000

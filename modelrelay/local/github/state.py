@@ -1,0 +1,217 @@
+"""GitHub itself: repositories, workflows and runs behind one function from request to answer.
+
+Nothing here opens a socket or reads a clock of its own, so the same GitHub serves a real HTTP server
+and a simulation in virtual time. It is not safe for threads: whoever has several takes a lock.
+"""
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from modelrelay.local.github import answers, render
+from modelrelay.local.github.dispatch import accept
+from modelrelay.local.github.limits import Limits
+from modelrelay.local.github.listing import page_of, select
+from modelrelay.local.github.model import Answer, RefusedError, Request, Run, Settings, Workflow
+from modelrelay.local.github.render import Sites
+
+# Asking about the limits costs nothing.
+_FREE = "rate_limit"
+_FIRST_RUN_ID = 17_000_000_001
+
+
+class GitHub:
+    """The part of GitHub's REST API that a workflow dispatcher meets."""
+
+    def __init__(
+        self,
+        workflows: Iterable[Workflow],
+        *,
+        tokens: Iterable[str],
+        clock: Callable[[], float] = time.time,
+        settings: Settings | None = None,
+    ) -> None:
+        self.workflows = tuple(workflows)
+        self.settings = settings or Settings()
+        self.clock = clock
+        self.sites = Sites()
+        self._tokens = frozenset(tokens)
+        self._request_ids = itertools.count(1)
+        self._run_ids = itertools.count(_FIRST_RUN_ID)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget every run and every use of a limit; ids go on counting, so none is given twice."""
+        self._runs: dict[int, Run] = {}
+        self.limits = Limits(self.settings, self.clock)
+        self.accepted = 0
+
+    @property
+    def runs(self) -> list[Run]:
+        """The runs still kept, newest first."""
+        return list(reversed(self._runs.values()))
+
+    @property
+    def violations(self) -> int:
+        """How many calls came while an earlier answer had asked for silence."""
+        return self.limits.violations
+
+    def place(self, url: str) -> None:
+        """Let the links in answers lead to this address instead of github.com."""
+        self.sites = Sites(api=url + self.settings.edition.prefix, web=url)
+
+    def handle(self, request: Request, *, instead: Answer | None = None, effect: bool = True) -> Answer:
+        """Answer a request as GitHub would, with its effect.
+
+        A fault may put another answer `instead`, or keep the request from having an `effect`; without
+        effect there must be another answer.
+        """
+        if not request.path.endswith(_FREE):
+            self.limits.arrive(request.token)
+        answer = self._true_answer(request) if effect else None
+        given = instead or answer
+        if given is None:
+            raise ValueError("a request without effect needs another answer")
+        return self._stamp(request, given)
+
+    def moved(self, path: str) -> str:
+        """Return the address by number that GitHub redirects to when a repository was renamed."""
+        match path.removeprefix(self.settings.edition.prefix).split("/"):
+            case ["", "repos", owner, name, *rest]:
+                number = render.number_of(f"{owner}/{name}")
+                return "/".join([self.sites.api, "repositories", str(number), *rest])
+            case _:
+                return self.sites.api + path
+
+    def _stamp(self, request: Request, answer: Answer) -> Answer:
+        """Add the headers that every answer of GitHub carries, also an invented one."""
+        number = next(self._request_ids)
+        version = request.header("x-github-api-version")
+        versions = self.settings.edition.versions
+        stamped = answer.with_defaults(
+            {
+                "x-github-request-id": f"51AD:{number >> 16:04X}:{number:06X}:{number * 40503:07X}",
+                "x-github-api-version-selected": version if version in versions else versions[0],
+                "x-github-media-type": "github.v3; format=json",
+                **self.limits.headers(request.token),
+            }
+        )
+        self.limits.note(request.token, stamped)
+        return stamped
+
+    def _true_answer(self, request: Request) -> Answer:
+        try:
+            self._check_caller(request)
+            return self._route(request, self._segments(request.path))
+        except RefusedError as refused:
+            return refused.answer
+
+    def _route(self, request: Request, segments: list[str]) -> Answer:
+        if segments != [_FREE]:
+            self.limits.admit(request.token, request.method)
+        query = dict(parse_qsl(request.query))
+        match request.method, segments:
+            case "GET", [_] if segments == [_FREE]:
+                return self._show_limits(request)
+            case "GET", ["repos", owner, name, "actions", "workflows"]:
+                return self._list_workflows(f"{owner}/{name}", query)
+            case "POST", ["repos", owner, name, "actions", "workflows", key, "dispatches"]:
+                return self._dispatch(self._workflow(f"{owner}/{name}", key), request)
+            case "GET", ["repos", owner, name, "actions", "workflows", key, "runs"]:
+                return self._list_runs(self._workflow(f"{owner}/{name}", key), query)
+            case "GET", ["repos", owner, name, "actions", "runs", key] if key.isdecimal():
+                return self._show_run(f"{owner}/{name}", int(key))
+        raise answers.not_found()
+
+    def _check_caller(self, request: Request) -> None:
+        if not request.header("user-agent"):
+            raise answers.no_user_agent()
+        self._check_version(request.header("x-github-api-version"))
+        if request.token not in self._tokens:
+            raise answers.bad_credentials()
+
+    def _check_version(self, version: str) -> None:
+        edition = self.settings.edition
+        if not version:
+            # GitHub would fall back to its oldest version; a dispatcher that relies on that breaks one day.
+            raise answers.problem(400, "The simulator demands the header X-GitHub-Api-Version.")
+        if version in edition.retired:
+            raise answers.problem(410, f"The API version {version} is no longer supported.")
+        if version not in edition.versions:
+            raise answers.problem(400, f"The API version {version} is not one of {list(edition.versions)}.")
+
+    def _segments(self, path: str) -> list[str]:
+        """Split a path; a repository addressed by its number is turned into owner and name."""
+        prefix = self.settings.edition.prefix
+        if not path.startswith(f"{prefix}/"):
+            raise answers.not_found()
+        segments = [unquote(part) for part in path.removeprefix(prefix).strip("/").split("/")]
+        match segments:
+            case ["repositories", number, *rest]:
+                slugs = {str(render.number_of(each.slug)): each.slug for each in self.workflows}
+                return ["repos", *slugs.get(number, "?/?").split("/"), *rest]
+        return segments
+
+    def _workflow(self, slug: str, key: str) -> Workflow:
+        for workflow in self._workflows_of(slug):
+            if key in {workflow.file, str(workflow.id)}:
+                return workflow
+        raise answers.not_found()
+
+    def _workflows_of(self, slug: str) -> list[Workflow]:
+        found = [each for each in self.workflows if each.slug.lower() == slug.lower()]
+        if not found:
+            raise answers.not_found()
+        return found
+
+    def _show_limits(self, request: Request) -> Answer:
+        version = request.header("x-github-api-version")
+        return answers.reply(200, render.limit_document(self.limits.overview(request.token), version))
+
+    def _list_workflows(self, slug: str, query: Mapping[str, str]) -> Answer:
+        found = self._workflows_of(slug)
+        page = [render.workflow_document(each, self.sites) for each in page_of(found, query)]
+        return answers.reply(200, {"total_count": len(found), "workflows": page})
+
+    def _list_runs(self, workflow: Workflow, query: Mapping[str, str]) -> Answer:
+        listed_until = self.clock() - self.settings.listing_lag
+        visible = [run for run in self.runs if run.workflow is workflow and run.created_at <= listed_until]
+        found = select(visible, query)
+        page = [render.run_document(run, self.sites) for run in page_of(found, query)]
+        return answers.reply(200, {"total_count": len(found), "workflow_runs": page})
+
+    def _show_run(self, slug: str, number: int) -> Answer:
+        run = self._runs.get(number)
+        if run is None or run.workflow.slug.lower() != slug.lower():
+            raise answers.not_found()
+        return answers.reply(200, render.run_document(run, self.sites))
+
+    def _dispatch(self, workflow: Workflow, request: Request) -> Answer:
+        version = request.header("x-github-api-version")
+        dispatch = accept(workflow, request.body, version, self.settings.edition)
+        run = self._create_run(workflow, dispatch.ref, dispatch.inputs, dispatch.body)
+        if not dispatch.wants_details:
+            return answers.no_content()
+        return answers.reply(200, render.dispatch_document(run, self.sites))
+
+    def _create_run(self, workflow: Workflow, ref: str, inputs: Mapping[str, Any], body: Any) -> Run:
+        number = next(self._run_ids)
+        run = Run(
+            id=number,
+            number=self.accepted + 1,
+            workflow=workflow,
+            ref=ref,
+            inputs=inputs,
+            created_at=self.clock(),
+            status="queued",
+            display_title=workflow.title(inputs),
+            html_url=f"{self.sites.web}/{workflow.slug}/actions/runs/{number}",
+            request=body,
+        )
+        self.accepted += 1
+        self._runs[run.id] = run
+        if len(self._runs) > self.settings.keep:
+            del self._runs[next(iter(self._runs))]
+        return run

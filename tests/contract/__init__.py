@@ -1,0 +1,1 @@
+"""The project's HTTP traffic held against GitHub's own description of its API."""

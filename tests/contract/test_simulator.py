@@ -1,0 +1,295 @@
+"""The simulator's answers held against GitHub's own description, so that tests against it mean something."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from jsonschema import ValidationError
+
+from modelrelay.local.github import (
+    GHES_3_17,
+    GITHUB_COM,
+    PRESETS,
+    Answer,
+    GitHub,
+    Line,
+    Request,
+    Settings,
+    Workflow,
+)
+
+from . import openapi
+from .openapi import NotDescribedError, validate_answer, validate_request
+
+TOKEN = "github_pat_simulated"
+OLD, NEW = "2022-11-28", "2026-03-10"
+ROOT = "/repos/acme/models/actions"
+DISPATCHES = f"{ROOT}/workflows/7/dispatches"
+RATE_LIMIT = "/rate_limit"
+EDITIONS = {"github.com": GITHUB_COM, "ghes-3.17": GHES_3_17}
+SPOKEN = [("github.com", OLD), ("github.com", NEW), ("ghes-3.17", OLD)]
+WORKFLOWS = [
+    Workflow("acme", "models", 7, "deploy.yml", "Deploy", inputs=("model",)),
+    Workflow("acme", "models", 8, "paused.yml", "Paused", state="disabled_manually"),
+]
+
+# Statuses that GitHub gives and its description keeps silent about, each with the reason to give them.
+NOT_DESCRIBED: Mapping[tuple[str, int], str] = {
+    ("dispatch", 307): "a renamed repository redirects every operation; the description repeats it nowhere",
+    ("dispatch", 400): "a body that isn't JSON never reaches the operation",
+    ("dispatch", 401): "authentication comes before every operation",
+    ("dispatch", 403): "permissions and limits come before every operation",
+    ("dispatch", 404): "unknown and forbidden repositories are answered alike, before the operation",
+    ("dispatch", 422): "documented in prose and known from practice: ref, inputs, trigger, disabled",
+    ("dispatch", 429): "the secondary limit comes before every operation",
+    ("dispatch", 503): "an outage can't be described",
+    ("workflows", 401): "authentication comes before every operation",
+    ("workflows", 404): "as for a dispatch",
+    ("runs", 401): "authentication comes before every operation",
+    ("runs", 404): "as for a dispatch",
+    ("runs", 422): "the simulator's own: a `created` that is no date is told instead of ignored",
+    ("run", 401): "authentication comes before every operation",
+    ("run", 404): "as for a dispatch",
+    ("rate_limit", 401): "authentication comes before every operation",
+}
+OPERATIONS = {
+    "dispatch": ("POST", DISPATCHES),
+    "workflows": ("GET", f"{ROOT}/workflows"),
+    "runs": ("GET", f"{ROOT}/workflows/7/runs"),
+    "run": ("GET", f"{ROOT}/runs/17000000001"),
+    "rate_limit": ("GET", RATE_LIMIT),
+}
+
+
+class Caller:
+    """Calls a simulator of one edition in one API version, without sockets."""
+
+    def __init__(self, edition: str, version: str, *, token: str = TOKEN) -> None:
+        self.edition, self.version = edition, version
+        self.token = token
+        settings = Settings(edition=EDITIONS[edition])
+        self.line = Line(GitHub(WORKFLOWS, tokens=[TOKEN], clock=lambda: 1_790_000_000.0, settings=settings))
+
+    def call(self, method: str, path: str, body: Any = None, query: str = "") -> Answer:
+        """Send a request; a body that isn't bytes is sent as JSON."""
+        headers = {
+            "user-agent": "contract-test",
+            "authorization": f"Bearer {self.token}",
+            "x-github-api-version": self.version,
+        }
+        encoded = body if isinstance(body, bytes) else json.dumps(body).encode()
+        prefix = EDITIONS[self.edition].prefix
+        answer = self.line.send(Request(method, prefix + path, query, headers, encoded)).answer
+        assert answer is not None
+        return answer
+
+    def judge(self, method: str, path: str, answer: Answer) -> None:
+        """Hold an answer against the description."""
+        body = answer.json() if answer.body else None
+        validate_answer(self.version, method, path, answer.status, body, self.edition)
+
+
+@pytest.fixture(params=SPOKEN, ids="-".join)
+def caller(request: pytest.FixtureRequest) -> Caller:
+    """A caller in each edition and version that the simulator speaks."""
+    return Caller(*request.param)
+
+
+def judge_error(name: str, answer: Answer) -> None:
+    """Hold an undescribed status against the form that GitHub's errors share, if it is allowed at all."""
+    assert (name, answer.status) in NOT_DESCRIBED
+    error = answer.json()
+    assert error.keys() <= {"message", "documentation_url", "status"}
+    assert error["status"] == str(answer.status)
+    assert all(isinstance(value, str) for value in error.values())
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_good_answers_are_as_described(caller: Caller, name: str) -> None:
+    """Every operation's good answer fits the description of its edition and version."""
+    dispatched = caller.call("POST", DISPATCHES, {"ref": "main", "inputs": {"model": "churn"}})
+    assert dispatched.status == (200 if caller.version == NEW else 204)
+    method, path = OPERATIONS[name]
+    answer = dispatched if name == "dispatch" else caller.call(method, path)
+    assert answer.status < 300
+    caller.judge(method, path, answer)
+
+
+def test_details_on_request_are_as_described() -> None:
+    """The old version's 200 with the run's details is described too."""
+    caller = Caller("github.com", OLD)
+    body = {"ref": "main", "return_run_details": True}
+    answer = caller.call("POST", DISPATCHES, body)
+    assert answer.status == 200
+    caller.judge("POST", DISPATCHES, answer)
+    validate_request(OLD, "POST", DISPATCHES, body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"ref": "main"},
+        {"ref": "main", "inputs": {"model": "churn"}},
+        {"ref": "main", "inputs": {}},
+        {"ref": "main", "return_run_details": True},
+        {"ref": "main", "return_run_details": "yes"},
+        {"ref": "main", "unknown": 1},
+        {"ref": 5},
+        {"ref": "main", "inputs": "text"},
+        {"ref": "main", "inputs": {str(number): "" for number in range(11)}},
+        {"ref": "main", "inputs": {str(number): "" for number in range(26)}},
+        {"inputs": {}},
+        [],
+    ],
+)
+def test_simulator_and_description_agree_on_bodies(caller: Caller, body: Any) -> None:
+    """The simulator refuses the form of a body exactly when the description forbids it."""
+    answer = caller.call("POST", DISPATCHES, body)
+    refused = answer.status == 422 and answer.json()["message"].startswith("Invalid request.")
+    try:
+        validate_request(caller.version, "POST", DISPATCHES, body, caller.edition)
+    except ValidationError:
+        assert refused
+    else:
+        assert not refused
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "query", "status"),
+    [
+        ("dispatch", {"ref": "nowhere"}, "", 422),
+        ("dispatch", {"ref": "main", "inputs": {"x": ""}}, "", 422),
+        ("dispatch", {}, "", 422),
+        ("dispatch", b"{", "", 400),
+        ("runs", None, "created=soon", 422),
+    ],
+)
+def test_refusals_have_the_usual_form(caller: Caller, name: str, body: Any, query: str, status: int) -> None:
+    """Refusals that the description doesn't know still have the form of all GitHub's errors."""
+    method, path = OPERATIONS[name]
+    answer = caller.call(method, path, body, query)
+    assert answer.status == status
+    judge_error(name, answer)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_bad_credentials_have_the_usual_form(caller: Caller, name: str) -> None:
+    """A wrong token is answered alike by every operation."""
+    caller.token = "wrong"
+    answer = caller.call(*OPERATIONS[name])
+    assert answer.status == 401
+    judge_error(name, answer)
+
+
+@pytest.mark.parametrize("name", sorted(OPERATIONS.keys() - {"rate_limit"}))
+def test_not_found_has_the_usual_form(caller: Caller, name: str) -> None:
+    """An unknown repository is answered alike by every operation."""
+    method, path = OPERATIONS[name]
+    answer = caller.call(method, path.replace("/acme/", "/nobody/"), {"ref": "main"})
+    assert answer.status == 404
+    judge_error(name, answer)
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS.keys() - {"garbage"}))
+def test_faults_have_the_usual_form(caller: Caller, preset: str) -> None:
+    """Faults look like GitHub's errors; the garbled one alone doesn't, which is its purpose."""
+    caller.line.faults.inject(PRESETS[preset])
+    judge_error("dispatch", caller.call("POST", DISPATCHES, {"ref": "main"}))
+
+
+@pytest.mark.parametrize(("name", "status"), NOT_DESCRIBED)
+def test_allow_list_holds_nothing_described(name: str, status: int) -> None:
+    """A status that the description learns about has to leave the list and be judged by it."""
+    method, path = OPERATIONS[name]
+    for edition, version in SPOKEN:
+        with pytest.raises(NotDescribedError):
+            validate_answer(version, method, path, status, {"message": ""}, edition)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"workflow_run_id": "17000000001"},
+        {"workflow_run_id": None},
+        {"run_url": 1},
+        {"surprise": True},
+    ],
+)
+def test_broken_answer_is_noticed(change: dict[str, Any]) -> None:
+    """A wrong type, a null or an unknown field in an answer fails, so a passing judge means something."""
+    caller = Caller("github.com", NEW)
+    broken = caller.call("POST", DISPATCHES, {"ref": "main"}).json() | change
+    with pytest.raises(ValidationError):
+        validate_answer(NEW, "POST", DISPATCHES, 200, broken)
+
+
+@pytest.mark.parametrize("name", ["workflows", "runs", "run", "rate_limit"])
+def test_missing_field_is_noticed(caller: Caller, name: str) -> None:
+    """An answer without a field that the description requires fails."""
+    caller.call("POST", DISPATCHES, {"ref": "main"})
+    method, path = OPERATIONS[name]
+    answer = caller.call(method, path).json()
+    answer.pop("id" if name == "run" else next(iter(answer)))
+    with pytest.raises(ValidationError):
+        validate_answer(caller.version, method, path, 200, answer, caller.edition)
+
+
+def test_bad_field_deep_inside_is_noticed() -> None:
+    """The judge follows references: a repository's owner without a login fails a listing of runs."""
+    caller = Caller("github.com", NEW)
+    caller.call("POST", DISPATCHES, {"ref": "main"})
+    listing = caller.call(*OPERATIONS["runs"]).json()
+    del listing["workflow_runs"][0]["repository"]["owner"]["login"]
+    with pytest.raises(ValidationError, match="login"):
+        validate_answer(NEW, *OPERATIONS["runs"], 200, listing)
+
+
+def test_versions_differ_as_announced() -> None:
+    """The patches are applied: 204 and the old rate are gone in 2026-03-10, and still there before."""
+    validate_answer(OLD, "POST", DISPATCHES, 204, None)
+    with pytest.raises(NotDescribedError):
+        validate_answer(NEW, "POST", DISPATCHES, 204, None)
+    old_rate = Caller("github.com", OLD).call("GET", RATE_LIMIT).json()
+    with pytest.raises(ValidationError, match="rate"):
+        validate_answer(NEW, "GET", RATE_LIMIT, 200, old_rate)
+
+
+def test_silent_answer_with_a_body_is_noticed() -> None:
+    """204 has no body."""
+    with pytest.raises(ValidationError):
+        validate_answer(OLD, "POST", DISPATCHES, 204, {})
+
+
+def test_described_refusal_is_judged() -> None:
+    """Where the description gives a shared answer for a status, that answer judges the body."""
+    validate_answer(NEW, "GET", RATE_LIMIT, 404, {"message": "Not Found", "status": "404"})
+    with pytest.raises(ValidationError):
+        validate_answer(NEW, "GET", RATE_LIMIT, 404, {"message": 404})
+
+
+def test_unknown_operation_is_told() -> None:
+    """A path or a body that GitHub doesn't know is an error, not a pass."""
+    with pytest.raises(NotDescribedError):
+        validate_answer(NEW, "GET", "/nowhere/at/all", 200, {})
+    with pytest.raises(NotDescribedError):
+        validate_request(NEW, "GET", RATE_LIMIT, {})
+
+
+def test_patches_follow_their_standards() -> None:
+    """Merge patches remove by null; JSON patches walk lists and escaped names, and keep their target."""
+    assert openapi.merge_patch({"a": {"b": 1, "c": 2}}, {"a": {"b": None}, "d": [1]}) == {
+        "a": {"c": 2},
+        "d": [1],
+    }
+    target = {"a/b": [1, 2], "c~d": 0}
+    steps: list[Mapping[str, Any]] = [
+        {"op": "remove", "path": "/a~1b/0"},
+        {"op": "add", "path": "/a~1b/-", "value": 3},
+        {"op": "replace", "path": "/c~0d", "value": 9},
+        {"op": "add", "path": "/e", "value": 5},
+    ]
+    assert openapi.json_patch(target, steps) == {"a/b": [2, 3], "c~d": 9, "e": 5}
+    assert target == {"a/b": [1, 2], "c~d": 0}
+    with pytest.raises(NotImplementedError):
+        openapi.json_patch(target, [{"op": "move", "path": "/e", "from": "/c~0d"}])

@@ -1,0 +1,38 @@
+"""Fixtures: a simulator that runs for one test, and a client of it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from modelrelay.local.github import GitHub, GitHubServer, Settings
+
+from .client import TOKEN, WORKFLOWS, Client, Clock
+
+Start = Callable[[Settings], Client]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that the test moves."""
+    return Clock()
+
+
+@pytest.fixture
+def start(clock: Clock) -> Iterator[Start]:
+    """Start a simulator with the given settings."""
+    with ExitStack() as stack:
+
+        def begin(settings: Settings) -> Client:
+            github = GitHub(WORKFLOWS, tokens=[TOKEN], clock=clock, settings=settings)
+            client = Client(stack.enter_context(GitHubServer(github)))
+            stack.callback(client.pool.clear)
+            return client
+
+        yield begin
+
+
+@pytest.fixture
+def client(start: Start) -> Client:
+    """A client of a simulator with GitHub's usual settings."""
+    return start(Settings())
