@@ -8,6 +8,7 @@ from aws_cdk import Aws, Fn, RemovalPolicy, Stack
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
+from functions.ingest.senders import SENDERS
 from infra.settings import Relay
 
 _GENERATED = secretsmanager.CfnSecret.GenerateSecretStringProperty(
@@ -28,7 +29,7 @@ class Secrets(Construct):
         self._keep = keep
         self.senders: Mapping[str, secretsmanager.ISecret] = {
             sender: self._secret(
-                sender,
+                SENDERS[sender].title,
                 relay.ingest.secret_names.get(sender),
                 description=f"The secret with which {sender} proves its webhooks",
                 generate=_GENERATED,
@@ -44,36 +45,31 @@ class Secrets(Construct):
 
     def _secret(
         self,
-        purpose: str,
+        title: str,
         existing: str | None,
         *,
         description: str,
         generate: secretsmanager.CfnSecret.GenerateSecretStringProperty | None,
     ) -> secretsmanager.ISecret:
         """Give an existing secret, or make one; either way it is known by its name."""
-        name = existing or self._unique_name(purpose)
+        name = existing or self._unique_name(title)
         if not existing:
             # The resource itself, because CDK's own construct generates a value where none is asked for:
             # GitHub would reject it again and again, while an empty secret is waited for.
             resource = secretsmanager.CfnSecret(
                 self,
-                f"{camel_case(purpose)}Value",
+                f"{title}Value",
                 name=name,
                 description=description,
                 generate_secret_string=generate,
             )
             resource.apply_removal_policy(self._keep)
-        return secretsmanager.Secret.from_secret_name_v2(self, camel_case(purpose), name)
+        return secretsmanager.Secret.from_secret_name_v2(self, title, name)
 
-    def _unique_name(self, purpose: str) -> str:
+    def _unique_name(self, title: str) -> str:
         """Name a secret after its stack, and after the stack's creation.
 
         A secret that was retained when a stack was deleted must not be in the way of the next one.
         """
         creation = Fn.select(0, Fn.split("-", Fn.select(2, Fn.split("/", Aws.STACK_ID))))
-        return f"{Stack.of(self).stack_name}-{purpose}-{creation}"
-
-
-def camel_case(purpose: str) -> str:
-    """Write a name as outputs and resources do: `databricks-jobs`, `DatabricksJobs`."""
-    return "".join(part.capitalize() for part in purpose.split("-"))
+        return f"{Stack.of(self).stack_name}-{title}-{creation}"

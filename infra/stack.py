@@ -8,7 +8,7 @@ from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk.aws_lambda_event_sources import SqsEventSource
 from constructs import Construct
 
-from functions.ingest.handler import secret_variable
+from functions.ingest.senders import SENDERS
 from infra import bundling
 from infra.alarms import Alarms
 from infra.api import IngestApi
@@ -17,7 +17,7 @@ from infra.function import RelayFunction
 from infra.ledger import ledger_table
 from infra.network import vpc_of
 from infra.queues import Queues
-from infra.secrets import Secrets, camel_case
+from infra.secrets import Secrets
 from infra.settings import StackSettings
 
 INGEST_TIMEOUT: Final = Duration.seconds(20)
@@ -49,7 +49,10 @@ class RelayStack(Stack):
             settings=settings.functions,
             environment={
                 "QUEUE_URL": queues.deliveries.queue_url,
-                **{secret_variable(name): secret.secret_name for name, secret in secrets.senders.items()},
+                **{
+                    SENDERS[name].secret_variable: secret.secret_name
+                    for name, secret in secrets.senders.items()
+                },
             },
             timeout=INGEST_TIMEOUT,
             vpc=vpc,
@@ -95,7 +98,7 @@ class RelayStack(Stack):
         self._output("LedgerTableName", ledger.table_name)
         self._output("GitHubSecretName", secrets.github.secret_name)
         for name, secret in secrets.senders.items():
-            self._output(f"{camel_case(name)}SecretName", secret.secret_name)
+            self._output(f"{SENDERS[name].title}SecretName", secret.secret_name)
         console = f"https://{self.region}.console.aws.amazon.com/cloudwatch/home?region={self.region}"
         self._output("DashboardUrl", f"{console}#dashboards/dashboard/{board.dashboard_name}")
 

@@ -41,22 +41,18 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
 def _ingest() -> Ingest:
     """Build ingest once. A failed attempt is not kept, so the next request tries again."""
     settings = load()
+    senders = {name: SENDERS[name] for name in settings.ingest.senders}
     secrets_manager = aws.client("secretsmanager")
     return Ingest(
         settings,
-        senders={name: SENDERS[name] for name in settings.ingest.senders},
+        senders,
         secrets={
-            name: Secret(secrets_manager, os.environ[secret_variable(name)], time.time)
-            for name in settings.ingest.senders
+            name: Secret(secrets_manager, os.environ[sender.secret_variable], time.time)
+            for name, sender in senders.items()
         },
         queue=DeliveryQueue(aws.client("sqs"), os.environ["QUEUE_URL"]),
         clock=time.time,
     )
-
-
-def secret_variable(sender: str) -> str:
-    """Name the environment variable with the id of a sender's secret (the stack sets it)."""
-    return f"{sender.upper().replace('-', '_')}_SECRET_ID"
 
 
 def _log(event: Mapping[str, Any], response: Response) -> None:

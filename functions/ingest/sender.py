@@ -30,3 +30,13 @@ class Sender:
     name: str
     verify: Callable[[Request, Sequence[str]], bool]
     parse: Callable[[Request], Event | Ignored]
+
+    @property
+    def title(self) -> str:
+        """The name as stack outputs write it: `databricks-jobs` is `DatabricksJobs`."""
+        return "".join(part.capitalize() for part in self.name.split("-"))
+
+    @property
+    def secret_variable(self) -> str:
+        """The environment variable in which the stack tells ingest the name of this sender's secret."""
+        return f"{self.name.upper().replace('-', '_')}_SECRET_ID"

@@ -1,0 +1,64 @@
+"""Child processes that write to a log file, and that never outlive us."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+_TAIL_LINES: Final = 40
+_STOP_SECONDS: Final = 10
+
+
+class Child:
+    """A running process with all that it starts, in a process group of its own.
+
+    Of its own, so that Ctrl-C reaches us alone and we end things in the right order.
+    """
+
+    def __init__(
+        self, command: Sequence[str], *, cwd: Path, environment: Mapping[str, str], log: Path
+    ) -> None:
+        self._log = log
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(  # noqa: S603 - the command is ours
+                command,
+                cwd=cwd,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended, or None while it runs."""
+        return self._process.poll()
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until it ends and give its exit code.
+
+        Raises:
+            subprocess.TimeoutExpired: It still runs after `timeout` seconds.
+        """
+        return self._process.wait(timeout)
+
+    def stop(self) -> None:
+        """End the whole group, first with a word and then by force."""
+        for how in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(self._process.pid, how)
+                self.wait(_STOP_SECONDS)
+            except ProcessLookupError:
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        self._process.wait()
+
+    def tail(self) -> str:
+        """Give the last lines that it wrote."""
+        return "\n".join(self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL_LINES:])

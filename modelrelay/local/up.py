@@ -1,0 +1,192 @@
+"""`modelrelay local up`: the whole pipeline on this machine, read from top to bottom."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from functions.ingest.senders import SENDERS
+from infra.mistakes import SettingsError
+from infra.settings import RELAY_KEY, StackSettings, from_context
+from modelrelay import send
+from modelrelay.cdk import ROOT
+from modelrelay.errors import CommandError
+from modelrelay.local.deployment import Deployment
+from modelrelay.local.emulator import REGION, Emulator
+from modelrelay.local.forwarder import Forwarder
+from modelrelay.local.progress import Progress
+from modelrelay.local.sample import show_sample
+from modelrelay.local.signals import stoppable
+from modelrelay.local.target import GitHubTarget, open_target
+
+_ANSWER_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `local up` was asked for.
+
+    Attributes:
+        ready_file: Where to write, as JSON, how to reach everything.
+        github_api_url: A GitHub to call instead of the simulator.
+        context: CDK context that takes the place of `cdk.json`'s, by key.
+        sample: Whether to send the sample webhook.
+        port: Where webhooks are taken; 0 for a free port.
+    """
+
+    ready_file: Path | None
+    github_api_url: str | None
+    context: Mapping[str, Any]
+    sample: bool
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """How to reach everything; the ready file's content."""
+
+    ingest_url: str
+    aws_endpoint_url: str
+    region: str
+    console_url: str
+    github_api_url: str
+    webhook_secrets: Mapping[str, str]
+    outputs: Mapping[str, str]
+
+
+def up(options: Options, progress: Progress) -> None:
+    """Run the pipeline until a signal comes; leave nothing behind.
+
+    Raises:
+        CommandError: Something did not start.
+    """
+    with stoppable() as stopped, ExitStack() as running:
+        folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="modelrelay-")))
+        context = _context(options.context)
+        target = open_target(options.github_api_url, _settings(context), running)
+        context = _local_context(context, target)
+        emulator = _start_emulator(folder, running, progress)
+        outputs = _deploy(folder, emulator, context, progress)
+        _fill_github_secret(emulator, outputs, target)
+        forwarder = _forward(outputs["IngestUrl"], options.port, running)
+        with progress.step("Waiting for ingest", "Ingest answers"):
+            _wait_until_answered(forwarder.url)
+        ready = Ready(
+            ingest_url=forwarder.url,
+            aws_endpoint_url=emulator.url,
+            region=REGION,
+            console_url=target.page_url,
+            github_api_url=target.api_url,
+            webhook_secrets=_webhook_secrets(emulator, outputs),
+            outputs=outputs,
+        )
+        if options.sample:
+            show_sample(ready.ingest_url, ready.webhook_secrets["databricks"], target, emulator, progress)
+        _tell(ready, progress)
+        for path in {send.READY_FILE, options.ready_file or send.READY_FILE}:
+            running.callback(path.unlink, missing_ok=True)
+            _write(path, ready)
+        stopped.wait()
+
+
+def _context(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Give `cdk.json`'s context with what was given in its place."""
+    written: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
+    return written | dict(given)
+
+
+def _settings(context: Mapping[str, Any]) -> StackSettings:
+    try:
+        return from_context(context)
+    except SettingsError as error:
+        raise CommandError(f"The configuration can't be used:\n{error}") from None
+
+
+def _local_context(context: dict[str, Any], target: GitHubTarget) -> dict[str, Any]:
+    """Point the pipeline at the GitHub of this run, and enable every sender."""
+    relay = dict(context.get(RELAY_KEY) or {})
+    relay["github"] = {**relay.get("github", {}), "api_url": target.api_url}
+    relay["ingest"] = {**relay.get("ingest", {}), "senders": list(SENDERS)}
+    return context | {RELAY_KEY: relay}
+
+
+def _start_emulator(folder: Path, running: ExitStack, progress: Progress) -> Emulator:
+    with progress.step("Starting the embedded AWS", "The embedded AWS runs"):
+        emulator = Emulator(folder)
+        running.callback(emulator.stop)
+        emulator.wait_until_ready()
+    return emulator
+
+
+def _deploy(
+    folder: Path, emulator: Emulator, context: Mapping[str, Any], progress: Progress
+) -> dict[str, str]:
+    deployment = Deployment(folder, emulator.environment, context)
+    with progress.step("Synthesising the CDK app", "The CDK app is synthesised"):
+        deployment.prepare()
+    with progress.step("Deploying the stack", "The stack is deployed"):
+        return deployment.deploy()
+
+
+def _fill_github_secret(emulator: Emulator, outputs: Mapping[str, str], target: GitHubTarget) -> None:
+    secret = json.dumps({"token": target.token})
+    emulator.client("secretsmanager").put_secret_value(
+        SecretId=outputs["GitHubSecretName"], SecretString=secret
+    )
+
+
+def _forward(api_url: str, port: int, running: ExitStack) -> Forwarder:
+    try:
+        forwarder = Forwarder(api_url, port)
+    except OSError as error:
+        raise CommandError(
+            f"Port {port} can't be used ({error.strerror}). Name another with --port."
+        ) from None
+    running.callback(forwarder.close)
+    return forwarder
+
+
+def _wait_until_answered(ingest_url: str) -> None:
+    """Wait until the function itself refuses an unsigned request; API Gateway alone could not."""
+    deadline = time.monotonic() + _ANSWER_SECONDS
+    while (reply := send.post(f"{ingest_url}/databricks", b"{}", {})).status != 401:  # noqa: PLR2004 - HTTP
+        if time.monotonic() > deadline:
+            raise CommandError(f"Ingest does not answer as it should: {reply.status} {reply.content}")
+        time.sleep(0.2)
+
+
+def _webhook_secrets(emulator: Emulator, outputs: Mapping[str, str]) -> dict[str, str]:
+    client = emulator.client("secretsmanager")
+    return {
+        name: client.get_secret_value(SecretId=outputs[f"{sender.title}SecretName"])["SecretString"]
+        for name, sender in SENDERS.items()
+    }
+
+
+def _write(path: Path, ready: Ready) -> None:
+    """Write the file at once, so that nobody reads half of it, and for our eyes alone: it holds secrets."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    scratch.touch(mode=0o600)
+    scratch.write_text(json.dumps(asdict(ready), indent=2) + "\n", encoding="utf-8")
+    scratch.replace(path)
+
+
+def _tell(ready: Ready, progress: Progress) -> None:
+    rows = {
+        "Webhooks go to": f"{ready.ingest_url}/databricks",
+        "GitHub's runs": ready.console_url,
+        "AWS answers at": f"{ready.aws_endpoint_url}  (region {ready.region}, any credentials)",
+        "Send another": ".venv/bin/modelrelay send --local --version 9",
+    }
+    progress.console.print()
+    for name, value in rows.items():
+        progress.console.print(f"  {name:<16}{value}", highlight=False, markup=False, soft_wrap=True)
+    progress.console.print("\nCtrl-C stops everything.", highlight=False)
