@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import CfnResource, Duration, RemovalPolicy
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
@@ -38,7 +38,7 @@ def _queue(
     visibility: Duration | None = None,
     dead_letter_queue: sqs.DeadLetterQueue | None = None,
 ) -> sqs.Queue:
-    return sqs.Queue(
+    queue = sqs.Queue(
         scope,
         construct_id,
         fifo=True,
@@ -52,3 +52,8 @@ def _queue(
         dead_letter_queue=dead_letter_queue,
         removal_policy=keep,
     )
+    # A queue that stays when the stack goes keeps its TLS-only policy.
+    policy = queue.node.find_child("Policy").node.default_child
+    assert isinstance(policy, CfnResource)  # noqa: S101 - tells the type checker
+    policy.apply_removal_policy(keep)
+    return queue

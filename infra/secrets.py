@@ -37,7 +37,7 @@ class Secrets(Construct):
             for sender in relay.ingest.senders
         }
         self.github = self._secret(
-            "github",
+            "GitHub",
             relay.github.secret_name,
             description='How GitHub is called: {"token": "…"}',
             generate=None,

@@ -1,0 +1,1 @@
+"""Tests of the synthesised template and of the settings behind it."""

@@ -1,0 +1,42 @@
+"""The synthesised template, made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk.assertions import Template
+
+from infra.settings import from_context
+from infra.stack import RelayStack
+from tests.infra.test_settings import context
+
+Resources = dict[str, dict[str, Any]]
+
+
+def synthesise(relay: Mapping[str, Any]) -> dict[str, Any]:
+    """Synthesise the stack and give its template."""
+    app = cdk.App(context={"@aws-cdk/aws-iam:minimizePolicies": True})
+    environment = cdk.Environment(account="111111111111", region="eu-west-1")
+    stack = RelayStack(app, "ModelRelay", settings=from_context(context(relay)), env=environment)
+    return dict(Template.from_stack(stack).to_json())
+
+
+@pytest.fixture(scope="session")
+def template() -> dict[str, Any]:
+    """The template with every default."""
+    return synthesise({})
+
+
+@pytest.fixture(scope="session")
+def resources(template: dict[str, Any]) -> Callable[[str], Resources]:
+    """Give the resources of a type, by logical id."""
+
+    def of_type(kind: str) -> Resources:
+        found = {name: item for name, item in template["Resources"].items() if item["Type"] == kind}
+        assert found, f"the template has no {kind}"
+        return found
+
+    return of_type

@@ -1,0 +1,231 @@
+"""The settings: what is right is understood, what is wrong is named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from functions.core.settings import RelaySettings, Route, Target
+from infra.mistakes import SettingsError
+from infra.settings import from_context
+
+ACCOUNT = {"owner": "octo-org", "repository": "models", "workflow_id": "deploy.yml", "default_branch": "main"}
+
+
+def context(relay: Any = None, account: Any = None) -> dict[str, Any]:
+    """Give a context that is right but for what a test puts into it."""
+    return {
+        "account_setings": ACCOUNT if account is None else account,
+        "relay": {} if relay is None else relay,
+    }
+
+
+def routes(**route: Any) -> dict[str, Any]:
+    """Give a context with one route."""
+    return context({"routes": [{"name": "a", **route}]})
+
+
+def mistake(given: Mapping[str, Any]) -> str:
+    """Give the message that a wrong context is refused with."""
+    with pytest.raises(SettingsError) as caught:
+        from_context(given)
+    return str(caught.value)
+
+
+def test_without_routes_there_is_the_default_one() -> None:
+    """Without routes, stage transitions and alias assignments of every model start the account's workflow."""
+    assert from_context(context()).functions.routes == (
+        Route(
+            name="default",
+            events=("model_version.stage_transitioned", "model_version.alias_set"),
+            models=(),
+            to_stages=(),
+            aliases=(),
+            target=Target("octo-org", "models", "deploy.yml", "main"),
+            inputs={"model_name": "${model_name}", "model_version": "${version}"},
+        ),
+    )
+
+
+def test_defaults_are_those_of_the_design() -> None:
+    """What nobody sets has the documented default."""
+    relay = from_context(context()).relay
+    assert (relay.github.api_url, relay.github.api_version) == ("https://api.github.com", "2026-03-10")
+    assert (relay.github.max_per_minute, relay.github.max_per_hour) == (60, 500)
+    assert (relay.ingest.senders, relay.ingest.max_body_kib) == (("databricks",), 1024)
+    assert (relay.ingest.throttle.rate, relay.ingest.throttle.burst) == (50, 100)
+    assert (relay.retain_data, relay.max_age_hours, relay.vpc) == (True, 24, None)
+
+
+def test_a_value_given_as_json_text_is_read() -> None:
+    """`-c KEY=JSON` arrives as text and means the same as the object in cdk.json."""
+    as_text = {key: json.dumps(value) for key, value in context({"max_age_hours": 3}).items()}
+    assert from_context(as_text) == from_context(context({"max_age_hours": 3}))
+
+
+@pytest.mark.parametrize("spelling", ["account_setings", "account_settings"])
+def test_both_spellings_of_the_account_are_read(spelling: str) -> None:
+    """The user's own spelling and the corrected one are the same key."""
+    assert from_context({spelling: ACCOUNT}).functions.routes[0].target.owner == "octo-org"
+
+
+def test_both_spellings_may_agree() -> None:
+    """Both spellings with the same content are no mistake."""
+    assert from_context({"account_setings": ACCOUNT, "account_settings": json.dumps(ACCOUNT)})
+
+
+def test_a_number_names_a_workflow() -> None:
+    """A workflow's number may be written as a number."""
+    given = context(account={**ACCOUNT, "workflow_id": 12345})
+    assert from_context(given).functions.routes[0].target.workflow_id == "12345"
+
+
+def test_a_route_takes_what_it_lacks_from_the_account() -> None:
+    """A target's own parts win; missing ones come from the account."""
+    target = from_context(routes(target={"repository": "other", "ref": "v1"})).functions.routes[0].target
+    assert target == Target("octo-org", "other", "deploy.yml", "v1")
+
+
+def test_a_route_may_name_a_senders_event() -> None:
+    """The sender's own names of events are known too."""
+    assert from_context(routes(events=["MODEL_VERSION_CREATED", "job.succeeded"]))
+
+
+def test_an_address_loses_its_trailing_slash() -> None:
+    """GitHub's base address may be pasted with a slash at its end."""
+    given = context({"github": {"api_url": "https://ghe.example.com/api/v3/"}})
+    assert from_context(given).functions.github.api_url == "https://ghe.example.com/api/v3"
+
+
+def test_the_functions_read_back_what_the_stack_wrote() -> None:
+    """The settings survive the way through the bundle's file unchanged."""
+    functions = from_context(routes(models=["Airline_*"], aliases=["champion"])).functions
+    assert RelaySettings.from_json(functions.to_json()) == functions
+
+
+MISTAKES: list[tuple[str, dict[str, Any], list[str]]] = [
+    ("no account", {}, ["account_setings.owner is missing", "relay.routes[0].target.owner"]),
+    ("no owner", context(account={"repository": "r"}), ["account_setings.owner is missing"]),
+    (
+        "no branch",
+        context(account={key: ACCOUNT[key] for key in ("owner", "repository", "workflow_id")}),
+        ["account_setings.default_branch is missing", "relay.routes[0].target.ref"],
+    ),
+    ("account of text", {"account_setings": "{bad"}, ["account_setings is not JSON", "-c account_setings='"]),
+    ("account of a list", {"account_setings": "[1]"}, ["account_setings should be an object"]),
+    (
+        "two accounts that differ",
+        {"account_setings": ACCOUNT, "account_settings": {**ACCOUNT, "owner": "x"}},
+        ["both given and differ"],
+    ),
+    ("owner with a slash", context(account={**ACCOUNT, "owner": "a/b"}), ["account_setings.owner should be"]),
+    ("empty owner", context(account={**ACCOUNT, "owner": ""}), ["account_setings.owner should be"]),
+    (
+        "workflow's path",
+        context(account={**ACCOUNT, "workflow_id": ".github/workflows/d.yml"}),
+        ["without a folder"],
+    ),
+    (
+        "workflow of true",
+        context(account={**ACCOUNT, "workflow_id": True}),
+        ["workflow_id should be a string"],
+    ),
+    ("branch of a commit", context(account={**ACCOUNT, "default_branch": "a" * 40}), ["SHA"]),
+    ("unknown account key", context(account={**ACCOUNT, "onwer": "x"}), ["onwer", "did you mean 'owner'?"]),
+    (
+        "unknown key",
+        context({"githb": {}}),
+        ["relay.githb is not a known key", "did you mean 'github'?", "routes"],
+    ),
+    (
+        "unknown deep key",
+        context({"ingest": {"throttle": {"rat": 1}}}),
+        ["relay.ingest.throttle.rat", "rate, burst"],
+    ),
+    ("unknown key of a route", routes(evnts=[]), ["relay.routes[0].evnts", "did you mean 'events'?"]),
+    ("relay of a list", context([]), ["relay should be an object"]),
+    ("dotted key", {**context(), "relay.github": "x"}, ["relay.github is not read", "-c relay='"]),
+    ("route without name", context({"routes": [{}]}), ["relay.routes[0].name is missing"]),
+    ("bad route name", context({"routes": [{"name": "a b"}]}), ["relay.routes[0].name should be 1 to 60"]),
+    (
+        "two of a name",
+        context({"routes": [{"name": "a"}, {"name": "a"}]}),
+        ["relay.routes[1].name 'a' is taken"],
+    ),
+    ("no routes", context({"routes": []}), ["relay.routes is empty"]),
+    (
+        "unknown event",
+        routes(events=["model.creatd"]),
+        ["events[0] is no event", "did you mean 'model.created'?"],
+    ),
+    (
+        "unknown field",
+        routes(inputs={"x": "${modl}"}),
+        ["inputs.x names the unknown field ${modl}", "model_name"],
+    ),
+    ("stray dollar", routes(inputs={"x": "5$"}), ["inputs.x has a $", "write $$"]),
+    (
+        "input name",
+        routes(inputs={"9": "x"}),
+        ["inputs.9 should be the name of one of the workflow's inputs"],
+    ),
+    ("26 inputs", routes(inputs={f"i{n}": "" for n in range(26)}), ["inputs has more than 25 entries"]),
+    ("input of a number", routes(inputs={"x": 1}), ["inputs.x should be a string"]),
+    (
+        "http",
+        context({"github": {"api_url": "http://ghe.example.com"}}),
+        ["api_url should start with https://"],
+    ),
+    ("no address", context({"github": {"api_url": "api.github.com"}}), ["api_url should be a base address"]),
+    ("version", context({"github": {"api_version": "v3"}}), ["api_version should be a version"]),
+    ("none a minute", context({"github": {"max_per_minute": 0}}), ["max_per_minute should be 1 or more"]),
+    ("text for a number", context({"max_age_hours": "24"}), ["relay.max_age_hours should be a whole number"]),
+    ("more than queues keep", context({"max_age_hours": 400}), ["max_age_hours should be 312 or less"]),
+    ("text for true", context({"retain_data": "false"}), ["relay.retain_data should be true or false"]),
+    ("unknown sender", context({"ingest": {"senders": ["databrick"]}}), ["did you mean 'databricks'?"]),
+    ("no sender", context({"ingest": {"senders": []}}), ["relay.ingest.senders is empty"]),
+    (
+        "network",
+        context({"ingest": {"allowed_cidrs": ["1.2.3.4/8"]}}),
+        ["allowed_cidrs[0] should be a network"],
+    ),
+    ("secret's ARN", context({"github": {"secret_name": "arn:aws:x"}}), ["secret_name should be the name"]),
+    (
+        "secret of a stranger",
+        context({"ingest": {"secret_names": {"x": "y"}}}),
+        ["secret_names.x is no sender"],
+    ),
+    ("e-mail", context({"alarms": {"email": "me"}}), ["relay.alarms.email should be an e-mail address"]),
+    ("empty vpc", context({"vpc": {}}), ['relay.vpc should be {"id"']),
+    (
+        "two vpcs",
+        context({"vpc": {"id": "vpc-0123456789abcdef0", "new": True}}),
+        ['relay.vpc should be {"id"'],
+    ),
+    (
+        "address of another's vpc",
+        context({"vpc": {"id": "vpc-0123456789abcdef0", "static_egress_ip": True}}),
+        ["new"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "told"), [row[1:] for row in MISTAKES], ids=[row[0] for row in MISTAKES])
+def test_a_mistake_is_named_with_its_key_and_its_mend(given: dict[str, Any], told: list[str]) -> None:
+    """Every mistake is refused with a message that names the key and what would be right."""
+    message = mistake(given)
+    assert [words for words in told if words not in message] == []
+
+
+def test_every_mistake_is_told_at_once() -> None:
+    """Several mistakes are several lines, so that nobody mends them one synth at a time."""
+    message = mistake(context({"github": {"max_per_minute": 0, "api_version": "x"}, "retain": True}))
+    assert len(message.splitlines()) == 3
+
+
+def test_a_pasted_secret_is_not_repeated() -> None:
+    """A message never quotes a value: it may be a secret in the wrong place."""
+    assert "ghp_verysecret" not in mistake(context({"github": {"secret_name": "ghp_verysecret \n"}}))

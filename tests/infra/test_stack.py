@@ -1,0 +1,216 @@
+"""Invariants of the stack: what must hold of every queue, function and policy, however many there are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.infra.conftest import Resources, synthesise
+
+OfType = Callable[[str], Resources]
+
+FUNCTION = "AWS::Lambda::Function"
+QUEUE = "AWS::SQS::Queue"
+
+OUTPUTS = {
+    "IngestUrl",
+    "DatabricksWebhookUrl",
+    "QueueUrl",
+    "DeadLetterQueueUrl",
+    "LedgerTableName",
+    "GitHubSecretName",
+    "DatabricksSecretName",
+    "DashboardUrl",
+}
+
+
+def properties(resources: Resources) -> list[dict[str, Any]]:
+    """Give the properties of resources."""
+    return [resource["Properties"] for resource in resources.values()]
+
+
+def deliveries(resources: OfType) -> dict[str, Any]:
+    """Give the queue that has dead letters."""
+    return next(queue for queue in properties(resources(QUEUE)) if "RedrivePolicy" in queue)
+
+
+def test_the_outputs_are_the_fixed_ones(template: dict[str, Any]) -> None:
+    """Outside tools rely on these outputs by name."""
+    assert set(template["Outputs"]) == OUTPUTS
+
+
+def test_every_queue_is_fifo_encrypted_and_keeps_messages_for_14_days(resources: OfType) -> None:
+    """No queue forgets a message earlier than SQS must, or stores it in the clear."""
+    for queue in properties(resources(QUEUE)):
+        assert queue["FifoQueue"]
+        assert queue["SqsManagedSseEnabled"]
+        assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
+
+
+def test_every_queue_limits_and_deduplicates_per_group(resources: OfType) -> None:
+    """Models don't wait for each other: limits and deduplication hold per message group."""
+    for queue in properties(resources(QUEUE)):
+        assert queue["DeduplicationScope"] == "messageGroup"
+        assert queue["FifoThroughputLimit"] == "perMessageGroupId"
+
+
+def test_every_queue_has_a_tls_policy_of_its_own(resources: OfType) -> None:
+    """Each queue refuses plain HTTP by a policy that names this queue and no other."""
+    guarded = []
+    for policy in properties(resources("AWS::SQS::QueuePolicy")):
+        (queue,) = policy["Queues"]
+        denial = next(item for item in policy["PolicyDocument"]["Statement"] if item["Effect"] == "Deny")
+        assert denial["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        assert denial["Resource"]["Fn::GetAtt"][0] == queue["Ref"]
+        guarded.append(queue["Ref"])
+    assert sorted(guarded) == sorted(resources(QUEUE))
+
+
+def test_the_dead_letters_of_the_delivery_queue_are_the_other_queue(resources: OfType) -> None:
+    """SQS's own redrive, the net under a crash, is as wide as SQS allows, and leads into the dead letters."""
+    redrive = deliveries(resources)["RedrivePolicy"]
+    assert redrive["maxReceiveCount"] == 1000
+    assert "DeadLetters" in redrive["deadLetterTargetArn"]["Fn::GetAtt"][0]
+
+
+def test_visibility_is_six_times_the_time_out(resources: OfType) -> None:
+    """A batch is not received again while the function may still work on it."""
+    dispatch = next(item for name, item in resources(FUNCTION).items() if name.startswith("Dispatch"))
+    assert deliveries(resources)["VisibilityTimeout"] >= 6 * dispatch["Properties"]["Timeout"]
+
+
+def test_the_time_out_leaves_time_for_an_attempt() -> None:
+    """A fresh invocation has time for at least one whole attempt."""
+    from functions.dispatch.batch import ATTEMPT_MILLISECONDS  # noqa: PLC0415 - beside what it is compared with
+    from infra.stack import DISPATCH_TIMEOUT  # noqa: PLC0415
+
+    assert DISPATCH_TIMEOUT.to_milliseconds() > ATTEMPT_MILLISECONDS
+
+
+def test_the_event_source_reports_single_failures_two_at_a_time(resources: OfType) -> None:
+    """One bad delivery does not send its whole batch back, and GitHub sees two callers at the most."""
+    (source,) = properties(resources("AWS::Lambda::EventSourceMapping"))
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert source["ScalingConfig"] == {"MaximumConcurrency": 2}
+
+
+def test_every_function_is_arm64_on_the_bundled_python_with_json_logs(resources: OfType) -> None:
+    """All functions run where their bundles were made for, and log what a program can read."""
+    for function in properties(resources(FUNCTION)):
+        assert function["Architectures"] == ["arm64"]
+        assert function["Runtime"] == "python3.13"
+        assert function["LoggingConfig"]["LogFormat"] == "JSON"
+
+
+def test_every_log_group_forgets_after_a_while(resources: OfType) -> None:
+    """Nothing is logged for ever, and every function logs into a group of ours."""
+    groups = resources("AWS::Logs::LogGroup")
+    assert all(group["RetentionInDays"] == 90 for group in properties(groups))
+    assert {item["LoggingConfig"]["LogGroup"]["Ref"] for item in properties(resources(FUNCTION))} <= set(
+        groups
+    )
+
+
+def test_a_functions_environment_fits_into_lambdas(resources: OfType) -> None:
+    """Lambda's environment holds 4 KB in all; ours is far below."""
+    for function in properties(resources(FUNCTION)):
+        assert len(json.dumps(function["Environment"])) < 2048
+
+
+def test_the_api_is_throttled_and_logged_without_headers(resources: OfType) -> None:
+    """The API takes what the settings say and logs each request without anything secret."""
+    (stage,) = properties(resources("AWS::ApiGatewayV2::Stage"))
+    assert stage["DefaultRouteSettings"] == {"ThrottlingBurstLimit": 100, "ThrottlingRateLimit": 50}
+    logged = json.loads(stage["AccessLogSettings"]["Format"])
+    assert {"status", "requestId", "path"} <= set(logged)
+    assert not [value for value in logged.values() if "header" in value or "query" in value.lower()]
+
+
+def test_no_policy_allows_everything(resources: OfType) -> None:
+    """No statement of a role allows a wildcard action or every resource."""
+    for policy in properties(resources("AWS::IAM::Policy")):
+        for statement in policy["PolicyDocument"]["Statement"]:
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            assert not [action for action in actions if "*" in action]
+            assert statement["Resource"] != "*"
+
+
+def test_ingest_can_send_and_nothing_else(resources: OfType) -> None:
+    """Whoever takes over ingest can't read the queue or GitHub's credential."""
+    policy = next(item for name, item in resources("AWS::IAM::Policy").items() if name.startswith("Ingest"))
+    text = json.dumps(policy)
+    assert "sqs:SendMessage" in text
+    assert "ReceiveMessage" not in text
+    assert "GitHub" not in text
+
+
+def test_the_github_secret_is_made_empty(resources: OfType) -> None:
+    """Nobody's value is invented for GitHub: an empty secret is waited for, a wrong one is tried."""
+    github = next(item for name, item in resources("AWS::SecretsManager::Secret").items() if "GitHub" in name)
+    assert not {"GenerateSecretString", "SecretString"} & set(github["Properties"])
+
+
+def test_a_webhook_secret_is_generated(resources: OfType) -> None:
+    """A sender's secret is long and random from the first moment."""
+    databricks = next(
+        item for name, item in resources("AWS::SecretsManager::Secret").items() if "Databricks" in name
+    )
+    generated = databricks["Properties"]["GenerateSecretString"]
+    assert generated == {"ExcludePunctuation": True, "PasswordLength": 48}
+
+
+def test_the_ledger_can_be_restored_and_forgets(resources: OfType) -> None:
+    """The ledger has point-in-time recovery and lets items go by themselves."""
+    (table,) = properties(resources("AWS::DynamoDB::GlobalTable"))
+    (replica,) = table["Replicas"]
+    assert replica["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+
+
+STATEFUL = [QUEUE, "AWS::SQS::QueuePolicy", "AWS::SecretsManager::Secret", "AWS::DynamoDB::GlobalTable"]
+
+
+@pytest.mark.parametrize("kind", STATEFUL)
+def test_data_stays_when_the_stack_goes(resources: OfType, kind: str) -> None:
+    """Queues, secrets and ledger survive the stack, and the queues stay guarded."""
+    for resource in resources(kind).values():
+        assert resource["DeletionPolicy"] == "Retain"
+        assert resource["UpdateReplacePolicy"] == "Retain"
+
+
+def test_data_goes_where_that_is_wanted() -> None:
+    """With `retain_data` false nothing is left behind."""
+    resources = synthesise({"retain_data": False})["Resources"].values()
+    assert not [item for item in resources if item.get("DeletionPolicy") == "Retain"]
+
+
+def test_existing_secrets_are_used_and_none_is_made() -> None:
+    """Named secrets take the place of the stack's own, in the functions and in the outputs."""
+    relay = {"github": {"secret_name": "ci/github"}, "ingest": {"secret_names": {"databricks": "ci/dbx"}}}
+    template = synthesise(relay)
+    assert "AWS::SecretsManager::Secret" not in {item["Type"] for item in template["Resources"].values()}
+    assert template["Outputs"]["GitHubSecretName"]["Value"] == "ci/github"
+    assert template["Outputs"]["DatabricksSecretName"]["Value"] == "ci/dbx"
+
+
+def test_a_new_vpc_has_one_known_way_out() -> None:
+    """Both functions run inside, AWS is reached by endpoints, and GitHub sees one address that stays."""
+    template = synthesise({"vpc": {"new": True, "static_egress_ip": True}})
+    kinds = [item["Type"] for item in template["Resources"].values()]
+    assert (kinds.count("AWS::EC2::NatGateway"), kinds.count("AWS::EC2::EIP")) == (1, 1)
+    assert kinds.count("AWS::EC2::VPCEndpoint") == 3
+    assert "EgressIp" in template["Outputs"]
+    functions = [item for item in template["Resources"].values() if item["Type"] == FUNCTION]
+    assert all("VpcConfig" in function["Properties"] for function in functions)
+    assert len(functions) == 2
+
+
+def test_an_existing_vpc_is_looked_up() -> None:
+    """The functions can be put into a VPC that is already there."""
+    template = synthesise({"vpc": {"id": "vpc-0123456789abcdef0"}})
+    functions = [item for item in template["Resources"].values() if item["Type"] == FUNCTION]
+    assert all("VpcConfig" in function["Properties"] for function in functions)
+    assert "AWS::EC2::VPC" not in {item["Type"] for item in template["Resources"].values()}
