@@ -1,0 +1,5 @@
+"""`python -m modelrelay` is `modelrelay`."""
+
+from modelrelay.cli import main
+
+main()

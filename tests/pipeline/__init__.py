@@ -1,0 +1,1 @@
+"""Tests of the deployed stack on the embedded AWS."""

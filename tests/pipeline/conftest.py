@@ -1,0 +1,209 @@
+"""The pipeline, run once by the command that people use, and what tests need to talk to it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import urllib3
+
+from modelrelay.cdk import ROOT
+
+START_SECONDS = 120
+HTTP = urllib3.PoolManager(retries=False)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An HTTP answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """Decode the body."""
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The running pipeline, as its ready file describes it."""
+
+    ready: Mapping[str, Any]
+
+    @property
+    def secret(self) -> str:
+        """The secret that Databricks' webhooks are signed with."""
+        return str(self.ready["webhook_secrets"]["databricks"])
+
+    def post(self, body: bytes, headers: Mapping[str, str] | None = None) -> Reply:
+        """Post a body to Databricks' path, signed unless headers are given."""
+        return self.request("POST", "/databricks", body, self.signed(body) if headers is None else headers)
+
+    def request(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
+        """Send any request to ingest."""
+        answer = HTTP.request(
+            method, self.ready["ingest_url"] + path, body=body, headers=headers, timeout=30.0
+        )
+        lower = {name.lower(): value for name, value in answer.headers.items()}
+        return Reply(answer.status, lower, answer.data)
+
+    def signed(self, body: bytes) -> dict[str, str]:
+        """Give the headers that Databricks sends."""
+        digest = hmac.new(self.secret.encode(), body, hashlib.sha256).hexdigest()
+        return {"Content-Type": "application/json", "X-Databricks-Signature": digest}
+
+    def send(self, model: str, version: int, **fields: Any) -> str:
+        """Send a stage transition and give the delivery's id."""
+        reply = self.post(transition(model, version, **fields))
+        assert reply.status == 202, reply
+        (delivery,) = reply.json()["deliveries"]
+        return str(delivery["id"])
+
+    def client(self, service: Any) -> Any:
+        """Make an AWS client."""
+        return boto3.client(
+            service,
+            endpoint_url=self.ready["aws_endpoint_url"],
+            region_name=self.ready["region"],
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    def github(self, method: str, path: str, content: Any = None) -> Any:
+        """Call the simulator's own interface."""
+        url = f"{self.ready['github_api_url']}/_simulator/{path}"
+        body = None if content is None else json.dumps(content)
+        answer = HTTP.request(
+            method, url, body=body, headers={"Content-Type": "application/json"}, timeout=10.0
+        )
+        assert answer.status < 300, answer.data
+        return json.loads(answer.data) if answer.data else None
+
+    def runs(self, model: str) -> list[Any]:
+        """Give the runs that were started for a model, oldest first."""
+        runs = self.github("GET", "runs")
+        return [run for run in reversed(runs) if run["inputs"]["model_name"] == model]
+
+    def requests(self, model: str) -> list[Any]:
+        """Give the requests about a model that GitHub got, oldest first."""
+        exchanges = reversed(self.github("GET", "requests"))
+        return [item for item in exchanges if item["body"] and item["body"]["inputs"]["model_name"] == model]
+
+    def dead_letters(self) -> list[Any]:
+        """Look at the dead letters and leave them where they are."""
+        answer = self.client("sqs").receive_message(
+            QueueUrl=self.ready["outputs"]["DeadLetterQueueUrl"],
+            MaxNumberOfMessages=10,
+            VisibilityTimeout=0,
+            MessageAttributeNames=["All"],
+            MessageSystemAttributeNames=["All"],
+        )
+        return list(answer.get("Messages", []))
+
+    def dead_letter(self, delivery: str) -> Any:
+        """Give a delivery's dead letter, or None."""
+        return next((letter for letter in self.dead_letters() if delivery in letter["Body"]), None)
+
+    def attempts(self, delivery: str) -> list[Any]:
+        """Give dispatch's log lines about a delivery."""
+        return [line for line in self.log("Dispatch") if line.get("delivery") == delivery]
+
+    def log(self, function: str) -> list[Any]:
+        """Give a function's structured log lines."""
+        lines = [line for name, line in self.messages() if f"{function}Log" in name and line.startswith("{")]
+        return [json.loads(line) for line in lines]
+
+    def messages(self) -> list[tuple[str, str]]:
+        """Give everything that was ever logged, with its log group."""
+        logs = self.client("logs")
+        names = [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]
+        return [
+            (name, event["message"])
+            for name in names
+            for event in logs.filter_log_events(logGroupName=name)["events"]
+        ]
+
+
+def transition(model: str, version: int, **fields: Any) -> bytes:
+    """Write a registry event as Databricks documents it."""
+    return json.dumps(
+        {
+            "event": "MODEL_VERSION_TRANSITIONED_STAGE",
+            "webhook_id": "c5596721253c4b429368cf6f4341b88a",
+            "event_timestamp": 1589859029343,
+            "model_name": model,
+            "version": str(version),
+            "to_stage": "Production",
+            "from_stage": "None",
+            "text": f"Registered model '{model}' version {version} transitioned from None to Production.",
+            **fields,
+        }
+    ).encode()
+
+
+def eventually(ask: Callable[[], Any], seconds: float = 60) -> Any:
+    """Ask until the answer is something, and give it."""
+    deadline = time.monotonic() + seconds
+    while not (answer := ask()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.2)
+    return answer
+
+
+def start(ready_file: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start `modelrelay local up`, without whatever AWS or GitHub settings this shell has."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "GITHUB_"))}
+    line = [sys.executable, "-m", "modelrelay", "local", "up", "--no-sample", "--ready-file", str(ready_file)]
+    return subprocess.Popen(
+        [*line, *arguments],
+        cwd=ROOT,
+        env=kept | {"TMPDIR": str(ready_file.parent)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def wait_until_ready(process: subprocess.Popen[str], ready_file: Path) -> Mapping[str, Any]:
+    """Wait for the ready file and read it."""
+    deadline = time.monotonic() + START_SECONDS
+    while not ready_file.exists():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline, "the pipeline did not start in time"
+        time.sleep(0.1)
+    return dict(json.loads(ready_file.read_text(encoding="utf-8")))
+
+
+@pytest.fixture(scope="session")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    """The pipeline, deployed once for all tests, and stopped as a person stops it."""
+    ready_file = tmp_path_factory.mktemp("pipeline") / "ready.json"
+    process = start(ready_file)
+    try:
+        yield Pipeline(wait_until_ready(process, ready_file))
+    finally:
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+
+
+@pytest.fixture(autouse=True)
+def _no_faults(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Leave GitHub in good health after each test."""
+    yield
+    if "pipeline" in request.fixturenames:
+        request.getfixturevalue("pipeline").github("DELETE", "faults")
