@@ -17,6 +17,9 @@ from urllib.parse import urlsplit
 
 _MAX_HEAD: Final = 65_536
 _HEAD_SECONDS: Final = 30
+_ACCEPTING_TURNS: Final = 10
+"""Turns of the loop after which a connection that was accepted just now is known; it takes three."""
+
 _OWN_LINES: Final = re.compile(rb"^(?:host|connection|keep-alive|proxy-connection)\s*:", re.IGNORECASE)
 
 
@@ -35,11 +38,13 @@ class Forwarder:
         parts = urlsplit(api_url)
         self._host = parts.netloc.encode()
         self._port = parts.port or 80
+        # asyncio itself lets go of a connection's task when its client goes away.
+        self._connections: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="forwarder", daemon=True)
         self._thread.start()
         try:
-            self._server = self._call(asyncio.start_server(self._serve, "127.0.0.1", port, limit=_MAX_HEAD))
+            self._server = self._call(asyncio.start_server(self._accept, "127.0.0.1", port, limit=_MAX_HEAD))
         except OSError:
             self._end_loop()
             raise
@@ -60,26 +65,35 @@ class Forwarder:
 
     async def _shut(self) -> None:
         self._server.close()
-        open_connections = asyncio.all_tasks() - {asyncio.current_task()}
-        for connection in open_connections:
+        for _ in range(_ACCEPTING_TURNS):
+            await asyncio.sleep(0)
+        for connection in self._connections.values():
             connection.cancel()
-        await asyncio.gather(*open_connections, return_exceptions=True)
+        await asyncio.gather(*self._connections.values(), return_exceptions=True)
+        for answer in list(self._connections):
+            await _close(answer)
+
+    def _accept(self, client: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
+        self._connections[answer] = asyncio.ensure_future(self._serve(client, answer))
 
     async def _serve(self, client: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(
-            OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError
-        ):
-            async with asyncio.timeout(_HEAD_SECONDS):
-                head = await client.readuntil(b"\r\n\r\n")
-            api, request = await asyncio.open_connection("127.0.0.1", self._port)
-            request.write(self._rewritten(head))
-            upload = asyncio.create_task(_pump(client, request))
-            try:
-                await _pump(api, answer)
-            finally:
-                upload.cancel()
-                request.close()
-        answer.close()
+        # Somebody may go away, or send no HTTP: then the connection ends.
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            await self._forward(client, answer)
+        await _close(answer)
+        del self._connections[answer]
+
+    async def _forward(self, client: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
+        async with asyncio.timeout(_HEAD_SECONDS):
+            head = await client.readuntil(b"\r\n\r\n")
+        api, request = await asyncio.open_connection("127.0.0.1", self._port)
+        request.write(self._rewritten(head))
+        upload = asyncio.create_task(_pump(client, request))
+        try:
+            await _pump(api, answer)
+        finally:
+            upload.cancel()
+            await _close(request)
 
     def _rewritten(self, head: bytes) -> bytes:
         first, *lines = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
@@ -92,3 +106,9 @@ async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
         while data := await source.read(65_536):
             sink.write(data)
             await sink.drain()
+
+
+async def _close(connection: asyncio.StreamWriter) -> None:
+    connection.close()
+    with contextlib.suppress(OSError):
+        await connection.wait_closed()

@@ -122,6 +122,8 @@ def test_it_serves_another_github_and_leaves_nothing_behind(
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
     assert "Stopped." in output
+    assert "Task" not in output
+    assert "Traceback" not in output
     assert not listening(ready["ingest_url"])
     assert not listening(ready["aws_endpoint_url"])
     assert started
