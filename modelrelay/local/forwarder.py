@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 _MAX_HEAD: Final = 65_536
 _HEAD_SECONDS: Final = 30
 _ACCEPTING_TURNS: Final = 10
-"""Turns of the loop after which a connection that was accepted just now is known; it takes three."""
+"""Turns of the loop after which a connection that came just now is known; closing earlier would leak it."""
 
 _OWN_LINES: Final = re.compile(rb"^(?:host|connection|keep-alive|proxy-connection)\s*:", re.IGNORECASE)
 
@@ -64,9 +64,9 @@ class Forwarder:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _shut(self) -> None:
-        self._server.close()
         for _ in range(_ACCEPTING_TURNS):
             await asyncio.sleep(0)
+        self._server.close()
         for connection in self._connections.values():
             connection.cancel()
         await asyncio.gather(*self._connections.values(), return_exceptions=True)
