@@ -11,7 +11,7 @@ from functions.core.event import Event, identify
 _FORMAT: Final = 1
 
 
-class MalformedMessage(ValueError):
+class MalformedMessage(Exception):
     """A queue message that is not a delivery. Raised when one is read."""
 
 
@@ -72,7 +72,7 @@ class Delivery:
             )
         except KeyError as error:
             raise MalformedMessage(f"it has no {error}") from None
-        except (TypeError, ValueError, RecursionError) as error:
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise MalformedMessage(f"it is not a delivery ({type(error).__name__})") from None
         if content.get("id") != delivery.id:
             raise MalformedMessage("its id does not follow from its content")

@@ -79,8 +79,8 @@ class Event:
         for name, value in asdict(event).items():
             required = name in {"source", "kind", "name", "fact", "model_name", "occurred_at"}
             if name == "tags":
-                if not isinstance(value, dict):
-                    raise TypeError("tags must be an object")
+                if not isinstance(value, dict) or not all(isinstance(tag, str) for tag in value.values()):
+                    raise TypeError("tags must be an object of strings")
             elif not isinstance(value, str) and (required or value is not None):
                 raise TypeError(f"{name} must be a string")
         return event

@@ -55,7 +55,14 @@ class Batch:
             if context.get_remaining_time_in_millis() < ATTEMPT_MILLISECONDS:
                 raise Returned
             settled.add(record.message_id)
-            self._attempt(record)
+            try:
+                self._attempt(record)
+            except Returned:
+                raise
+            except Exception as error:
+                # Powertools says nothing of it. The error's text may quote the payload, so its type must do.
+                self._log("attempt-failed", message_id=record.message_id, error=type(error).__name__)
+                raise
 
         processor = SqsFifoPartialProcessor(skip_group_on_error=True)
         processor.raise_on_entire_batch_failure = False  # A batch that waits is no function error.
@@ -118,6 +125,6 @@ def _facts(attempt: Attempt) -> dict[str, Any]:
             facts |= {"run_id": run_id, "run_url": run_url, "redirected": redirected}
         case Wait(reason=reason, seconds=seconds):
             facts |= {"reason": reason, "wait_seconds": round(seconds, 1)}
-        case DeadLetter(reason=reason):
-            facts |= {"reason": reason}
+        case letter:
+            facts |= {"reason": letter.reason}
     return {key: value for key, value in facts.items() if value not in (None, "", 0, False)}

@@ -81,7 +81,10 @@ class GitHub:
         location = answer.headers.get("location")
         if answer.status not in _REDIRECTS or not location:
             return answer
-        moved_to = urljoin(url, location)
+        try:
+            moved_to = urljoin(url, location)
+        except ValueError:
+            return answer  # It leads nowhere.
         if _origin(moved_to) != _origin(url):
             return answer  # The credential goes to nobody else.
         again = self._post(moved_to, request, token)

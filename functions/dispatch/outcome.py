@@ -119,7 +119,7 @@ def _limit(answer: Answer, now: float, backoff: Callable[[], float]) -> float | 
         return retry_after
     reset = answer.headers.get("x-ratelimit-reset", "")
     if answer.headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal():
-        return max(1.0, int(reset) - now + 1)
+        return max(1.0, float(reset) - now + 1)
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS or "rate limit" in _message(answer).lower():
         return max(float(SECONDARY_LIMIT_SECONDS), backoff())
     return None
@@ -130,7 +130,7 @@ def _retry_after(value: str, now: float) -> float | None:
         return max(1.0, float(value))
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max(1.0, moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() - now)
 

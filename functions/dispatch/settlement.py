@@ -28,7 +28,7 @@ class Queues:
         self._client.change_message_visibility(
             QueueUrl=self._url,
             ReceiptHandle=receipt_handle,
-            VisibilityTimeout=min(math.ceil(seconds), MAX_HIDE_SECONDS),
+            VisibilityTimeout=math.ceil(min(seconds, MAX_HIDE_SECONDS)),
         )
 
     def bury(self, *, body: str, group: str, message_id: str, letter: DeadLetter) -> None:

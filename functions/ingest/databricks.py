@@ -89,6 +89,9 @@ def _event(fields: Mapping[str, Any], name: str, model_name: str, occurred_at: s
     from_stage = optional_text(fields, "from_stage")
     to_stage = optional_text(fields, "to_stage") or stage_in_name
     tags = _tags(fields)
+    comment = fields.get("comment")
+    if not isinstance(comment, str | None):
+        raise Malformed("'comment' is not a string.")
     # What happened to which version at which millisecond. Neither the event's name nor the webhook's id
     # belongs to it: one act must start one workflow, however many webhooks report it. Tags and comment
     # do: two of them can be set within a millisecond.
@@ -101,7 +104,7 @@ def _event(fields: Mapping[str, Any], name: str, model_name: str, occurred_at: s
         to_stage,
         occurred_at,
         tags,
-        fields.get("comment"),
+        comment,
     )
     return Event(
         source="databricks",
@@ -131,7 +134,8 @@ def _tags(fields: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _encodable(value: str) -> bool:
-    return not any("\ud800" <= ch <= "\udfff" for ch in value)
+    """Tell whether SQS takes it. Control characters may be there: they are escaped on the way."""
+    return not any("\ud800" <= ch <= "\udfff" or ch in "\ufffe\uffff" for ch in value)
 
 
 def _signature(secret: str, body: bytes) -> bytes:

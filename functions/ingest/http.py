@@ -13,7 +13,6 @@ Refused           the request is not accepted: the answer says what is wrong
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -138,5 +137,5 @@ def _body(event: Mapping[str, Any]) -> bytes:
         return text.encode("utf-8", "surrogatepass")
     try:
         return base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:
         raise Malformed("The body could not be decoded.") from None
