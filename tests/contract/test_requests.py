@@ -1,0 +1,101 @@
+"""The requests that dispatch sends, held against GitHub's own description."""
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+import urllib3
+
+from functions.core.settings import GitHubSettings, Target
+from functions.dispatch.github import GitHub
+from functions.dispatch.request import DispatchRequest
+from modelrelay.local import github as simulated
+from modelrelay.local.github import GHES_3_17, GITHUB_COM, PRESETS, GitHubServer, Settings, Workflow
+
+from .openapi import find_operation, validate_request
+
+TOKEN = "github_pat_simulated"
+OLD, NEW = "2022-11-28", "2026-03-10"
+EDITIONS = {"github.com": GITHUB_COM, "ghes-3.17": GHES_3_17}
+SPOKEN = [("github.com", OLD), ("github.com", NEW), ("ghes-3.17", OLD)]
+OPERATION = "/repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches"
+INPUTS = [
+    {},
+    {"model_name": "churn", "model_version": "8"},
+    {str(number): "ä" for number in range(10)},
+    {"model_name": "x" * 60_000},
+]
+
+
+class Sender:
+    """Sends real requests in one edition and version to a simulator of it."""
+
+    def __init__(self, stack: ExitStack, edition: str, version: str) -> None:
+        self.edition, self.version = edition, version
+        self.prefix = EDITIONS[edition].prefix
+        workflows = [
+            Workflow("acme", "models", 7, "deploy.yml", "Deploy", refs=("main", "refs/heads/x/y")),
+            Workflow("acme", "models", 8, "Überall & mehr.yml", "Odd"),
+        ]
+        settings = Settings(edition=EDITIONS[edition])
+        self.server = stack.enter_context(
+            GitHubServer(simulated.GitHub(workflows, tokens=[TOKEN], settings=settings))
+        )
+        pool = urllib3.PoolManager()
+        stack.callback(pool.clear)
+        self.github = GitHub(GitHubSettings(self.server.url + self.prefix, version), pool)
+
+    def send(self, inputs: dict[str, str], workflow: str = "deploy.yml", ref: str = "main") -> None:
+        """Dispatch, and demand that GitHub accepts it."""
+        target = Target("acme", "models", workflow, ref)
+        answer = self.github.dispatch(DispatchRequest(target, inputs), TOKEN)
+        assert answer.status in {200, 204}
+
+    def judge(self) -> None:
+        """Hold each request that arrived against the description."""
+        for each in self.server.requests():
+            assert each.path.startswith(self.prefix)
+            path = each.path.removeprefix(self.prefix)
+            if not path.startswith("/repositories/"):
+                assert find_operation(self.version, each.method, path, self.edition)[0] == OPERATION
+                validate_request(self.version, each.method, path, each.body, self.edition)
+
+
+@pytest.fixture(params=SPOKEN, ids="-".join)
+def sender(request: pytest.FixtureRequest) -> Iterator[Sender]:
+    """A sender in each edition and version that the functions can be told to speak."""
+    with ExitStack() as stack:
+        yield Sender(stack, *request.param)
+
+
+@pytest.mark.parametrize("inputs", INPUTS, ids=["none", "two", "ten", "large"])
+def test_dispatch_is_as_described(sender: Sender, inputs: dict[str, str]) -> None:
+    """Every dispatch is one that the description allows and the simulator accepts."""
+    sender.send(inputs)
+    sender.judge()
+    assert [json.loads(json.dumps(run.inputs)) for run in sender.server.runs()] == [inputs]
+
+
+@pytest.mark.parametrize("workflow", ["deploy.yml", "7", "Überall & mehr.yml"])
+def test_workflow_in_any_writing_is_as_described(sender: Sender, workflow: str) -> None:
+    """A workflow's number or file name, however odd, stays one segment of the path."""
+    sender.send({}, workflow)
+    sender.judge()
+    assert len(sender.server.runs()) == 1
+
+
+def test_ref_is_sent_as_it_is(sender: Sender) -> None:
+    """A branch with slashes is named in the body, where nothing is escaped."""
+    sender.send({}, ref="refs/heads/x/y")
+    sender.judge()
+    assert sender.server.runs()[0].ref == "refs/heads/x/y"
+
+
+def test_request_after_a_redirect_is_the_same(sender: Sender) -> None:
+    """Under the new address of a renamed repository the body is the described one again."""
+    sender.server.inject(PRESETS["redirect"])
+    sender.send({"model_name": "churn"})
+    second, first = sender.server.requests()
+    assert second.body == first.body
+    sender.judge()

@@ -1,0 +1,1 @@
+"""What each module of the functions does by itself."""

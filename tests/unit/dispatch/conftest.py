@@ -1,0 +1,54 @@
+"""Fixtures: a GitHub that keeps what it was sent, and a client of it."""
+# ruff: noqa: TID252 - helpers of all unit tests lie one folder up
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+import urllib3
+
+from functions.core.settings import GitHubSettings
+from functions.dispatch.github import GitHub
+from modelrelay.local.github import Settings
+
+from ..samples import Clock
+from .simulator import NEW, Simulator
+
+Start = Callable[..., Simulator]
+Connect = Callable[..., GitHub]
+
+
+@pytest.fixture
+def start(clock: Clock) -> Iterator[Start]:
+    """Start a simulator with the given settings."""
+    with ExitStack() as stack:
+
+        def begin(settings: Settings | None = None) -> Simulator:
+            return stack.enter_context(Simulator(clock, settings or Settings()))
+
+        yield begin
+
+
+@pytest.fixture
+def simulator(start: Start) -> Simulator:
+    """A simulator of github.com."""
+    return start()
+
+
+@pytest.fixture
+def connect() -> Iterator[Connect]:
+    """Make clients, whose connections end with the test."""
+    with ExitStack() as stack:
+
+        def make(url: str, version: str = NEW) -> GitHub:
+            pool = urllib3.PoolManager()
+            stack.callback(pool.clear)
+            return GitHub(GitHubSettings(url, version), pool)
+
+        yield make
+
+
+@pytest.fixture
+def github(simulator: Simulator, connect: Connect) -> GitHub:
+    """A client of the simulator in GitHub's newest API version."""
+    return connect(simulator.url)

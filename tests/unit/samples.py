@@ -1,0 +1,66 @@
+"""An event, a route and settings such as a test changes in one place, and a clock that it moves."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+from functions.core.delivery import Delivery
+from functions.core.event import STAGE_TRANSITIONED, Event, identify
+from functions.core.settings import GitHubSettings, IngestSettings, RelaySettings, Route, Target
+
+NOW = 1_790_000_000.0
+
+EVENT = Event(
+    source="databricks",
+    kind=STAGE_TRANSITIONED,
+    name="MODEL_VERSION_TRANSITIONED_STAGE",
+    fact=identify("a fact"),
+    model_name="churn",
+    occurred_at="2026-09-21T14:13:20.000Z",
+    version="8",
+    from_stage="None",
+    to_stage="Production",
+)
+ROUTE = Route(
+    name="default",
+    events=(STAGE_TRANSITIONED,),
+    models=(),
+    to_stages=(),
+    aliases=(),
+    target=Target("acme", "models", "deploy.yml", "main"),
+    inputs={"model_name": "${model_name}", "model_version": "${version}"},
+)
+SETTINGS = RelaySettings(
+    routes=(ROUTE,),
+    github=GitHubSettings(api_url="https://api.github.com", api_version="2026-03-10"),
+    ingest=IngestSettings(senders=("databricks",), allowed_cidrs=(), max_body_bytes=4096),
+    max_age_hours=24,
+)
+
+
+class Clock:
+    """A clock in epoch seconds that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> float:
+        """Tell the time."""
+        return self.now
+
+
+def delivery(route: str = "default", *, accepted_at: int = int(NOW * 1000), **changes: Any) -> Delivery:
+    """Give a delivery of the event; each other version or model is a fact of its own."""
+    fact = identify(sorted(changes.items()))
+    return Delivery(replace(EVENT, **{"fact": fact, **changes}), route, accepted_at)
+
+
+def lambda_context(remaining_milliseconds: int = 600_000) -> Any:
+    """Give what Lambda tells a function of its invocation."""
+    return SimpleNamespace(
+        function_name="relay",
+        memory_limit_in_mb=256,
+        invoked_function_arn="arn:aws:lambda:eu-west-1:111122223333:function:relay",
+        aws_request_id="r-1",
+        get_remaining_time_in_millis=lambda: remaining_milliseconds,
+    )
