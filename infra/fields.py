@@ -85,7 +85,11 @@ Owner = Annotated[
     str, _like(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", "should be a GitHub user or organisation, like 'octo-org'")
 ]
 Repository = Annotated[
-    str, _like(r"[A-Za-z0-9._-]{1,100}", "should be the repository's name without its owner, like 'models'")
+    str,
+    _like(
+        r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}",
+        "should be the repository's name without its owner, like 'models'",
+    ),
 ]
 WorkflowId = Annotated[
     str,

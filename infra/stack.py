@@ -20,7 +20,7 @@ from infra.queues import Queues
 from infra.secrets import Secrets
 from infra.settings import StackSettings
 
-INGEST_TIMEOUT: Final = Duration.seconds(20)
+INGEST_TIMEOUT: Final = Duration.seconds(29)  # API Gateway waits no longer
 DISPATCH_TIMEOUT: Final = Duration.seconds(90)
 VISIBILITY_FACTOR: Final = (
     6  # AWS's advice for a queue that feeds a function, so that a batch isn't seen twice

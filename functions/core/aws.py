@@ -7,10 +7,17 @@ paid for at every cold start.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import botocore.session
 from botocore.config import Config
+
+_CONNECT_SECONDS: Final = 1.0
+_READ_SECONDS: Final = 3.0
+_TRIES: Final = 2
+
+CALL_SECONDS: Final = _TRIES * (_CONNECT_SECONDS + _READ_SECONDS) + 1.0
+"""The longest that a call takes, with the pause between its tries (up to a second)."""
 
 
 @cache
@@ -18,17 +25,11 @@ def _session() -> botocore.session.Session:
     return botocore.session.get_session()
 
 
-def client(service: str, *, connect_timeout: float = 2, read_timeout: float = 5) -> Any:
-    """Make a client whose calls fail within seconds, so that a caller can still answer or put back.
-
-    Args:
-        service: AWS's name for the service (`sqs`).
-        connect_timeout: Seconds until a connection must stand.
-        read_timeout: Seconds until an answer must come.
-    """
+def client(service: str) -> Any:
+    """Make a client for a service (`sqs`) whose calls end in time for the caller to answer or put back."""
     config = Config(
-        connect_timeout=connect_timeout,
-        read_timeout=read_timeout,
-        retries={"mode": "standard", "total_max_attempts": 2},
+        connect_timeout=_CONNECT_SECONDS,
+        read_timeout=_READ_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": _TRIES},
     )
     return _session().create_client(service, config=config)

@@ -14,6 +14,10 @@ TTL_SECONDS: Final = 240
 """A new value is in force within five minutes (docs/security.md), so we look again after four."""
 
 
+FAILURE_SECONDS: Final = 5
+"""How long to leave Secrets Manager alone after it failed and nothing is known yet."""
+
+
 class SecretUnavailable(Exception):
     """Secrets Manager could not be asked, and no value is known. Waiting may help."""
 
@@ -43,7 +47,8 @@ class Secret:
         self._clock = clock
         self._stages = stages
         self._values: tuple[str, ...] | None = None
-        self._read_at = 0.0
+        self._failure = ""
+        self._read_again_at = float("-inf")
 
     def values(self) -> tuple[str, ...]:
         """Give the values, newest first, without empty ones. Empty when nothing was filled in yet.
@@ -51,23 +56,27 @@ class Secret:
         Raises:
             SecretUnavailable: Secrets Manager fails and nothing is known.
         """
-        if self._values is None or self._clock() - self._read_at >= TTL_SECONDS:
+        if self._clock() >= self._read_again_at:
             self._refresh()
-        return self._values or ()
+        if self._values is None:
+            raise SecretUnavailable(self._failure)
+        return self._values
 
     def forget(self) -> None:
         """Ask again at the next use: somebody said that the value is wrong."""
-        self._read_at = float("-inf")
+        self._read_again_at = float("-inf")
 
     def _refresh(self) -> None:
         try:
             found = [self._read(stage) for stage in self._stages]
         except (ClientError, BotoCoreError) as error:
-            if self._values is None:
-                raise SecretUnavailable(type(error).__name__) from None
+            self._failure = type(error).__name__
+            # A flood of requests must not become a flood of calls while Secrets Manager is unwell.
+            pause = TTL_SECONDS if self._values else FAILURE_SECONDS
         else:
             self._values = tuple(value for value in found if value)
-        self._read_at = self._clock()
+            pause = TTL_SECONDS
+        self._read_again_at = self._clock() + pause
 
     def _read(self, stage: str) -> str:
         try:

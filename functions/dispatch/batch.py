@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from aws_lambda_powertools.utilities.batch import SqsFifoPartialProcessor, process_partial_response
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.dispatch.engine import Attempt, Engine
+from functions.core.aws import CALL_SECONDS
+from functions.dispatch.engine import Attempt, Engine, Message
 from functions.dispatch.github import TIMEOUT_SECONDS
 from functions.dispatch.outcome import DeadLetter, Dispatched, Wait
 from functions.dispatch.settlement import Queues
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-ATTEMPT_MILLISECONDS: Final = (2 * TIMEOUT_SECONDS + 10) * 1000
-"""The longest that one attempt takes: two calls (the second after a 401), the secret, and the queues."""
+ATTEMPT_MILLISECONDS: Final = round((2 * TIMEOUT_SECONDS + 3 * CALL_SECONDS) * 1000)
+"""The longest that one attempt takes: two dispatches (the second after a 401), each after a look at the
+secret, and a call to the queues."""
 
 
 class Returned(Exception):
@@ -55,14 +57,7 @@ class Batch:
             if context.get_remaining_time_in_millis() < ATTEMPT_MILLISECONDS:
                 raise Returned
             settled.add(record.message_id)
-            try:
-                self._attempt(record)
-            except Returned:
-                raise
-            except Exception as error:
-                # Powertools says nothing of it. The error's text may quote the payload, so its type must do.
-                self._log("attempt-failed", message_id=record.message_id, error=type(error).__name__)
-                raise
+            self._attempt(record)
 
         processor = SqsFifoPartialProcessor(skip_group_on_error=True)
         processor.raise_on_entire_batch_failure = False  # A batch that waits is no function error.
@@ -72,14 +67,23 @@ class Batch:
         return dict(answer)
 
     def _attempt(self, record: SQSRecord) -> None:
+        """Attempt a message, put the outcome into effect, and log one line, whatever happens."""
         started = self._clock()
-        receives = int(record.attributes.approximate_receive_count or 1)
-        attempt = self._engine.attempt(record.body, receives)
+        message = _message(record)
+        facts: dict[str, Any] = {"message_id": record.message_id}
         try:
+            attempt = self._engine.attempt(message)
+            facts |= _facts(attempt)
             self._settle(record, attempt)
+        except Returned:
+            raise
+        except Exception as error:
+            # Powertools says nothing of it. The error's text may quote the payload, so its type must do.
+            facts |= {"outcome": "Failed", "error": type(error).__name__}
+            raise
         finally:
             milliseconds = round((self._clock() - started) * 1000)
-            self._log("attempt", attempt=receives, milliseconds=milliseconds, **_facts(attempt))
+            self._log("attempt", attempt=message.receives, milliseconds=milliseconds, **facts)
 
     def _settle(self, record: SQSRecord, attempt: Attempt) -> None:
         match attempt.outcome:
@@ -101,6 +105,15 @@ class Batch:
                 self._queues.hide(record["receiptHandle"], 0)
             except (ClientError, BotoCoreError) as error:
                 self._log("put-back-failed", error=type(error).__name__)  # It comes back by itself, later.
+
+
+def _message(record: SQSRecord) -> Message:
+    attributes = record.attributes
+    return Message(
+        body=record.body,
+        receives=int(attributes.approximate_receive_count or 1),
+        sent_at=int(attributes.sent_timestamp or 0) / 1000,
+    )
 
 
 def _facts(attempt: Attempt) -> dict[str, Any]:

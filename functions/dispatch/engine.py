@@ -22,6 +22,22 @@ BACKOFF_CAP_SECONDS: Final = 900.0
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """A message as SQS delivers it.
+
+    Attributes:
+        body: What should be a delivery.
+        receives: How often it has been received, this time included.
+        sent_at: When it was put onto the queue, in seconds since the epoch; for a redriven dead letter,
+            when it was redriven.
+    """
+
+    body: str
+    receives: int
+    sent_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One attempt at one delivery.
 
@@ -65,10 +81,10 @@ class Engine:
         self._clock = clock
         self._jitter = jitter
 
-    def attempt(self, body: str, receives: int) -> Attempt:
-        """Try to dispatch the delivery in a message body that has been received `receives` times."""
+    def attempt(self, message: Message) -> Attempt:
+        """Try to dispatch the delivery in a message."""
         try:
-            delivery = Delivery.from_message(body)
+            delivery = Delivery.from_message(message.body)
         except MalformedMessage as error:
             return Attempt(
                 None, None, DeadLetter(Told(detail=f"The message was refused: {error}."), "malformed")
@@ -77,11 +93,10 @@ class Engine:
         if route is None:
             detail = f"There is no route '{delivery.route}' any more. Add it again and replay, or purge."
             return Attempt(delivery, None, DeadLetter(Told(detail=detail), "unknown-route"))
-        return Attempt(delivery, route, self._dispatch(delivery, route, receives))
+        return Attempt(delivery, route, self._dispatch(delivery, route, message))
 
-    def _dispatch(self, delivery: Delivery, route: Route, receives: int) -> Outcome:
-        age = self._clock() - delivery.accepted_at / 1000
-        if age > self._max_age_seconds:
+    def _dispatch(self, delivery: Delivery, route: Route, message: Message) -> Outcome:
+        if self._clock() - message.sent_at > self._max_age_seconds:
             hours = self._max_age_seconds / 3600
             return DeadLetter(Told(detail=f"It could not be dispatched within {hours:g} hours."), "expired")
         try:
@@ -93,8 +108,10 @@ class Engine:
             return Wait(Told(detail=error.detail), error.reason, CREDENTIAL_SECONDS)
         except NoAnswer as error:
             reason = "no-answer" if error.sent else "unreachable"
-            return Wait(Told(detail=f"GitHub did not answer ({error})."), reason, self._backoff(receives))
-        return judge(answer, self._clock(), lambda: self._backoff(receives))
+            return Wait(
+                Told(detail=f"GitHub did not answer ({error})."), reason, self._backoff(message.receives)
+            )
+        return judge(answer, self._clock(), lambda: self._backoff(message.receives))
 
     def _call(self, request: DispatchRequest) -> Answer:
         """Call GitHub; where it rejects the token, once more with the secret read anew."""

@@ -29,6 +29,11 @@ CREDENTIAL_SECONDS: Final = 300
 _MAX_DETAIL: Final = 500
 _SECRETS: Final = re.compile(r"gh[pousr]_[A-Za-z0-9._-]{16,}|github_pat_\w+")
 
+_MOVED: Final = (
+    "github-moved",
+    "GitHub points elsewhere, where the credential is not taken. Mend the target or relay.github.api_url.",
+)
+
 _PERMANENT: Final[Mapping[int, tuple[str, str]]] = {
     HTTPStatus.NOT_FOUND: (
         "github-not-found",
@@ -36,6 +41,10 @@ _PERMANENT: Final[Mapping[int, tuple[str, str]]] = {
     ),
     HTTPStatus.UNPROCESSABLE_ENTITY: ("github-refused", ""),
     HTTPStatus.BAD_REQUEST: ("github-bad-request", "Is relay.github.api_version one that this GitHub knows?"),
+    HTTPStatus.MOVED_PERMANENTLY: _MOVED,
+    HTTPStatus.FOUND: _MOVED,
+    HTTPStatus.TEMPORARY_REDIRECT: _MOVED,
+    HTTPStatus.PERMANENT_REDIRECT: _MOVED,
     HTTPStatus.GONE: ("github-gone", "relay.github.api_version has been retired; set a newer one."),
 }
 

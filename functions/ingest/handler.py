@@ -59,8 +59,8 @@ def _log(event: Mapping[str, Any], response: Response) -> None:
     level = logger.warning if response.status >= HTTPStatus.BAD_REQUEST else logger.info
     level(
         "request",
-        method=event["requestContext"]["http"]["method"],
-        path=event["rawPath"][:100],
+        method=event.get("requestContext", {}).get("http", {}).get("method"),
+        path=str(event.get("rawPath"))[:100],
         status=int(response.status),
         **response.facts,
     )

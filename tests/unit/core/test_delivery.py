@@ -1,5 +1,4 @@
 """The delivery: its identity, its group, and the message that carries it."""
-# ruff: noqa: TID252 - helpers of all unit tests lie one folder up
 
 import json
 import re

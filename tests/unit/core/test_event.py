@@ -1,5 +1,4 @@
 """The event: how it is written and read, and what makes two reports one fact."""
-# ruff: noqa: TID252 - helpers of all unit tests lie one folder up
 
 import json
 from typing import Any

@@ -1,5 +1,4 @@
 """Routing: which routes want an event."""
-# ruff: noqa: TID252 - helpers of all unit tests lie one folder up
 
 from dataclasses import replace
 from typing import Any

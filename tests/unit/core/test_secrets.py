@@ -1,10 +1,9 @@
 """Secrets: which values are in force, how long, and what happens while Secrets Manager fails."""
-# ruff: noqa: TID252 - helpers of all unit tests lie one folder up
 
 import pytest
 
 from functions.core import aws as clients
-from functions.core.secrets import TTL_SECONDS, Secret, SecretUnavailable
+from functions.core.secrets import FAILURE_SECONDS, TTL_SECONDS, Secret, SecretUnavailable
 
 from ..aws import Aws
 from ..samples import Clock
@@ -90,13 +89,17 @@ def test_half_an_answer_changes_nothing(aws: Aws, clock: Clock, secret: Secret) 
     assert secret.values() == ("new", "old")
 
 
-def test_outage_with_nothing_known_is_told(aws: Aws, secret: Secret) -> None:
-    """With no value at all the caller learns the kind of error, and the next use tries again."""
+def test_outage_with_nothing_known_is_told(aws: Aws, clock: Clock, secret: Secret) -> None:
+    """With no value at all the caller learns the kind of error, and it is tried again after some seconds."""
     aws.fail("GetSecretValue")
     with pytest.raises(SecretUnavailable, match=r"^ClientError$") as caught:
         secret.values()
     assert caught.value.__cause__ is None
     aws.mend()
+    with pytest.raises(SecretUnavailable, match=r"^ClientError$"):
+        secret.values()
+    assert len(aws.calls) == 1
+    clock.now += FAILURE_SECONDS
     assert secret.values() == ("new", "old")
 
 

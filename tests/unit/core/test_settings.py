@@ -1,5 +1,4 @@
 """Settings: the file in which the stack tells the functions what to do."""
-# ruff: noqa: TID252 - helpers of all unit tests lie one folder up
 
 import json
 from dataclasses import replace

@@ -1,5 +1,4 @@
 """Templates: how a route's inputs are made from an event."""
-# ruff: noqa: TID252 - helpers of all unit tests lie one folder up
 
 import re
 

@@ -1,5 +1,4 @@
 """Fixtures: a GitHub that keeps what it was sent, and a client of it."""
-# ruff: noqa: TID252 - helpers of all unit tests lie one folder up
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack

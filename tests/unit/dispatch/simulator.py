@@ -7,6 +7,8 @@ from typing import Any
 from functions.core.delivery import Delivery
 from modelrelay.local.github import Fault, GitHub, GitHubServer, Outcome, Request, Run, Settings, Workflow
 
+from ..samples import NOW
+
 TOKEN = "github_pat_made_up_for_tests"
 OLD, NEW = "2022-11-28", "2026-03-10"
 DISPATCHES = "/repos/acme/models/actions/workflows/deploy.yml/dispatches"
@@ -43,10 +45,15 @@ def refusal(status: int, message: str = "", /, **headers: str) -> Fault:
 
 
 def record(
-    body: str | Delivery, number: int = 1, *, receives: int = 1, group: str | None = None
+    body: str | Delivery,
+    number: int = 1,
+    *,
+    receives: int = 1,
+    group: str | None = None,
+    sent_at: float = NOW,
 ) -> dict[str, Any]:
     """Write a message as SQS hands it to the function."""
-    attributes = {"ApproximateReceiveCount": str(receives)}
+    attributes = {"ApproximateReceiveCount": str(receives), "SentTimestamp": str(int(sent_at * 1000))}
     if isinstance(body, Delivery):
         group, body = group or body.group, body.to_message()
     if group:

@@ -1,5 +1,4 @@
 """The credential: which secrets hold a token, and what a person is told about those that don't."""
-# ruff: noqa: TID252 - helpers of all unit tests lie one folder up
 
 import pytest
 

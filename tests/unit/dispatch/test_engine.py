@@ -1,5 +1,4 @@
 """The engine: what becomes of a delivery, attempt by attempt, against the simulated GitHub."""
-# ruff: noqa: TID252 - helpers of all unit tests lie one folder up
 
 import json
 from collections.abc import Iterator
@@ -14,13 +13,13 @@ from functions.core.delivery import Delivery
 from functions.core.secrets import Secret
 from functions.core.settings import GitHubSettings, Route
 from functions.dispatch.credentials import Credentials
-from functions.dispatch.engine import Attempt, Engine
+from functions.dispatch.engine import Attempt, Engine, Message
 from functions.dispatch.github import GitHub
 from functions.dispatch.outcome import DeadLetter, Dispatched, Wait
 from modelrelay.local.github import PRESETS, Fault, Settings
 
 from ..aws import Aws
-from ..samples import ROUTE, Clock, delivery
+from ..samples import NOW, ROUTE, Clock, delivery
 from .conftest import Start
 from .simulator import NEW, OLD, TOKEN, Simulator, refusal
 
@@ -57,7 +56,7 @@ class Bench:
         """Attempt a delivery with a new engine."""
         sent = delivery() if sent is None else sent
         body = sent.to_message() if isinstance(sent, Delivery) else sent
-        return self.engine().attempt(body, receives)
+        return self.engine().attempt(Message(body, receives, NOW))
 
     def waits(self, reason: str, **attempt: Any) -> float:
         """Attempt a delivery that must wait, and give the seconds."""
@@ -170,9 +169,9 @@ def test_rejected_token_is_read_anew_once(bench: Bench) -> None:
     bench.fill("stale")
     engine = bench.engine()
     bench.simulator.inject(Fault(name="pause", status=503))
-    engine.attempt(delivery().to_message(), 1)
+    engine.attempt(Message(delivery().to_message(), 1, NOW))
     bench.fill(TOKEN)
-    assert isinstance(engine.attempt(delivery().to_message(), 1).outcome, Dispatched)
+    assert isinstance(engine.attempt(Message(delivery().to_message(), 1, NOW)).outcome, Dispatched)
     assert [each.status for each in bench.simulator.requests()] == [200, 401, 503]
 
 
@@ -241,7 +240,7 @@ def test_chance_is_used_by_default(bench: Bench) -> None:
         clock=bench.clock,
     )
     bench.simulator.inject(replace(refusal(503), times=0))
-    waits = [engine.attempt(delivery().to_message(), 8).outcome for _ in range(5)]
+    waits = [engine.attempt(Message(delivery().to_message(), 8, NOW)).outcome for _ in range(5)]
     seconds = {wait.seconds for wait in waits if isinstance(wait, Wait)}
     assert len(seconds) > 1
     assert all(128 <= each <= 256 for each in seconds)

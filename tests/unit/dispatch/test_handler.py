@@ -1,5 +1,4 @@
 """The dispatch function as Lambda calls it, with its log."""
-# ruff: noqa: TID252 - helpers of all unit tests lie one folder up
 
 import io
 import json
@@ -11,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from functions.core.delivery import Delivery
 from functions.core.settings import FILE_NAME, GitHubSettings, load
 from functions.dispatch import handler as module
 from modelrelay.local.github import PRESETS
@@ -19,11 +17,6 @@ from modelrelay.local.github import PRESETS
 from ..aws import Aws
 from ..samples import SETTINGS, delivery, lambda_context
 from .simulator import NEW, TOKEN, Simulator, record
-
-
-def fresh(**changes: Any) -> Delivery:
-    """Give a delivery that was accepted just now, by the real clock."""
-    return delivery(accepted_at=int(time.time() * 1000), **changes)
 
 
 class Function:
@@ -65,8 +58,8 @@ def function(
 
 def test_delivery_becomes_a_run(simulator: Simulator, function: Function) -> None:
     """A message becomes a workflow run, and one line of JSON tells of it."""
-    sent = fresh()
-    assert function.call(record(sent)) == {"batchItemFailures": []}
+    sent = delivery()
+    assert function.call(record(sent, sent_at=time.time())) == {"batchItemFailures": []}
     assert simulator.run.inputs == {"model_name": "churn", "model_version": "8"}
     [line] = function.lines()
     told = {
@@ -84,12 +77,14 @@ def test_delivery_becomes_a_run(simulator: Simulator, function: Function) -> Non
 def test_waiting_batch_is_no_function_error(simulator: Simulator, function: Function) -> None:
     """Also when every message waits, the function succeeds and names them."""
     simulator.inject(PRESETS["outage"])
-    assert function.call(record(fresh())) == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
+    assert function.call(record(delivery(), sent_at=time.time())) == {
+        "batchItemFailures": [{"itemIdentifier": "m-1"}]
+    }
 
 
 def test_age_limit_comes_from_the_settings(aws: Aws, function: Function) -> None:
     """The configured hours are what a delivery has, by the real clock."""
-    assert function.call(record(delivery(accepted_at=0))) == {"batchItemFailures": []}
+    assert function.call(record(delivery(), sent_at=0)) == {"batchItemFailures": []}
     [letter] = aws.parameters("SendMessage")
     assert letter["MessageAttributes"]["reason"]["StringValue"] == "expired"
     assert letter["QueueUrl"] == "http://127.0.0.1/dead"
@@ -99,7 +94,7 @@ def test_only_the_current_token_counts(aws: Aws, simulator: Simulator, function:
     """A token that was replaced is never used again: it may have been replaced for a reason."""
     aws.keep_secret("github", "", "AWSCURRENT")
     aws.keep_secret("github", json.dumps({"token": TOKEN}), "AWSPREVIOUS")
-    function.call(record(fresh()))
+    function.call(record(delivery(), sent_at=time.time()))
     assert simulator.seen == []
     assert [each["VersionStage"] for each in aws.parameters("GetSecretValue")] == ["AWSCURRENT"]
 
@@ -107,7 +102,7 @@ def test_only_the_current_token_counts(aws: Aws, simulator: Simulator, function:
 def test_everything_is_built_once(aws: Aws, function: Function) -> None:
     """A warm function reads the secret no more than the first batch did."""
     for version in ("1", "2", "3"):
-        function.call(record(fresh(version=version)))
+        function.call(record(delivery(version=version), sent_at=time.time()))
     assert len(aws.parameters("GetSecretValue")) == 1
 
 
@@ -117,7 +112,7 @@ def test_failed_start_is_not_kept(
     """A function that can't be built fails as a whole, so SQS keeps the batch, and is built anew."""
     monkeypatch.delenv("QUEUE_URL")
     with pytest.raises(KeyError, match="QUEUE_URL"):
-        function.call(record(fresh()))
+        function.call(record(delivery(), sent_at=time.time()))
     monkeypatch.setenv("QUEUE_URL", "http://127.0.0.1/queue")
-    assert function.call(record(fresh())) == {"batchItemFailures": []}
+    assert function.call(record(delivery(), sent_at=time.time())) == {"batchItemFailures": []}
     assert len(simulator.runs()) == 1

@@ -1,5 +1,4 @@
 """What GitHub's answers mean: one row for each case of its rules."""
-# ruff: noqa: TID252 - helpers of all unit tests lie one folder up
 
 import json
 from collections.abc import Mapping
@@ -184,7 +183,9 @@ def test_unknown(given_answer: Answer, reason: str) -> None:
         case(422, "The rate limit input is bad", "refused", "", id="422 is no limit"),
         case(400, "Bad version", "bad-request", "api_version one that this GitHub knows?", id="400"),
         case(410, "Gone", "gone", "api_version has been retired; set a newer one.", id="410"),
-        case(307, "Moved", "307", "", id="307 that was not followed"),
+        case(
+            307, "Moved", "moved", "Mend the target or relay.github.api_url.", id="307 that was not followed"
+        ),
         case(451, "No", "451", "", id="another status"),
     ],
 )

@@ -1,5 +1,4 @@
 """Shaping a request from the event and the route of the day."""
-# ruff: noqa: TID252 - helpers of all unit tests lie one folder up
 
 import json
 from dataclasses import replace

@@ -1,5 +1,4 @@
 """Putting outcomes into effect on the queues."""
-# ruff: noqa: TID252 - helpers of all unit tests lie one folder up
 
 import pytest
 from botocore.exceptions import ClientError

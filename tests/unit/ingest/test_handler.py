@@ -1,5 +1,4 @@
 """The ingest function as Lambda calls it, with its log."""
-# ruff: noqa: TID252 - helpers of all unit tests lie one folder up
 
 import io
 import json

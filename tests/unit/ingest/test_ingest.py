@@ -1,5 +1,4 @@
 """Ingest: the table of answers, and what must have happened before each."""
-# ruff: noqa: TID252 - helpers of all unit tests lie one folder up
 
 import json
 from dataclasses import replace
@@ -9,7 +8,7 @@ import pytest
 
 from functions.core import aws as clients
 from functions.core.delivery import Delivery
-from functions.core.secrets import TTL_SECONDS, Secret
+from functions.core.secrets import FAILURE_SECONDS, TTL_SECONDS, Secret
 from functions.core.settings import IngestSettings
 from functions.ingest.http import Request, Response
 from functions.ingest.ingest import Ingest
@@ -195,13 +194,14 @@ def test_partial_failure_is_503(aws: Aws, clock: Clock, ingest: Ingest) -> None:
     assert ids[:2] == ids[2:]
 
 
-def test_unknown_secret_is_503(aws: Aws, ingest: Ingest) -> None:
+def test_unknown_secret_is_503(aws: Aws, clock: Clock, ingest: Ingest) -> None:
     """When Secrets Manager fails and nothing is known, the sender is asked to come again."""
     aws.fail("GetSecretValue")
     response = ingest.answer(webhook(changed()))
     check(response, 503, "error", "could not be checked")
     assert response.headers == {"retry-after": "30"}
     aws.mend()
+    clock.now += FAILURE_SECONDS
     assert ingest.answer(webhook(changed())).status == 202
 
 

@@ -1,5 +1,4 @@
 """The delivery queue: when it says that a delivery is stored, SQS has it."""
-# ruff: noqa: TID252 - helpers of all unit tests lie one folder up
 
 import pytest
 
