@@ -60,10 +60,10 @@ $(VENV)/dev.stamp: $(VENV)/operate.stamp requirements/dev.txt
 # The CDK CLI alone; tests add GitHub's API description, which is large.
 node_modules/operate.stamp: package-lock.json | $(VENV)/operate.stamp
 	@echo "Installing the CDK CLI ..."
-	@npm ci --omit=dev --loglevel=error
+	@npm ci --omit=dev --silent
 	@touch $@
 
 node_modules/dev.stamp: package-lock.json | $(VENV)/operate.stamp
 	@echo "Installing the CDK CLI and GitHub's API description ..."
-	@npm ci --loglevel=error
+	@npm ci --silent
 	@touch node_modules/operate.stamp $@

@@ -22,11 +22,13 @@ def main() -> None:
     try:
         settings = from_context(app.node.get_all_context())
         RelayStack(app, "ModelRelay", settings=settings, env=environment)
+        app.synth()
     except SettingsError as error:
         sys.exit(f"\nModel Relay's configuration can't be used:\n{error}\nEvery key: docs/configuration.md\n")
     except BundlingError as error:
         sys.exit(f"\nModel Relay's functions can't be bundled: {error}\n")
-    app.synth()
+    except RuntimeError as error:  # How CDK refuses what it can't build, like a VPC without private subnets.
+        sys.exit(f"\nModel Relay's stack can't be built: {error}\n")
 
 
 if __name__ == "__main__":

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
@@ -16,6 +18,10 @@ from constructs import Construct
 from infra.queues import Queues
 
 RUNBOOK: Final = "docs/operations.md"
+
+HOUR_SECONDS: Final = 3600
+
+pattern = logs.FilterPattern
 
 CREDENTIAL_REASONS: Final = "credential-*"
 """How the log lines of `functions.dispatch` name what a person must mend about GitHub's credential."""
@@ -33,35 +39,43 @@ class Alarms(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        ingest: lambda_.Function,
+        api: apigateway.HttpApi,
         dispatch: lambda_.Function,
         queues: Queues,
         email: str | None,
     ) -> None:
         super().__init__(scope, construct_id)
         self.all: dict[str, cloudwatch.Alarm] = {}
-        self._topic = sns.Topic(self, "Topic", enforce_ssl=True)
-        if email:
-            self._topic.add_subscription(subscriptions.EmailSubscription(email))
-        minute, five = Duration.minutes(1), Duration.minutes(5)
-
+        self._dispatch_log = dispatch.log_group
+        self._topic = _topic(self, email)
+        five = Duration.minutes(5)
         letters = queues.dead_letters.metric_approximate_number_of_messages_visible(
-            period=minute, statistic="Maximum"
+            period=Duration.minutes(1), statistic="Maximum"
         )
         self._alarm("DeadLetters", letters, "Deliveries lie in the dead-letter queue and need a person.")
         self._alarm(
             "Credential",
-            _credential_metric(self, dispatch.log_group),
+            self._logged("CredentialWaits", pattern.string_value("$.reason", "=", CREDENTIAL_REASONS)),
             "GitHub's credential is missing, wrong or not permitted; events wait until it is mended.",
         )
-        age = queues.deliveries.metric_approximate_age_of_oldest_message(period=five, statistic="Maximum")
-        self._alarm("Backlog", age, "A delivery has been waiting for more than an hour.", threshold=3600)
-        self._alarm("IngestErrors", ingest.metric_errors(period=five), "The ingest function fails.")
+        waiting = self._logged("WaitAge", pattern.string_value("$.outcome", "=", "Wait"), "$.age_seconds")
+        self._alarm("Waiting", waiting, "A delivery has been tried in vain for an hour.", HOUR_SECONDS)
+        # SQS's own age says nothing of messages received three times or more; it sees what nobody receives.
+        unseen = queues.deliveries.metric_approximate_age_of_oldest_message(period=five, statistic="Maximum")
+        self._alarm("Backlog", unseen, "A delivery has lain on the queue for an hour.", HOUR_SECONDS)
+        self._alarm(
+            "Redirected",
+            self._logged("Redirects", pattern.boolean_value("$.redirected", value=True)),
+            "A repository was renamed; it is still found, and the configuration should follow.",
+        )
+        self._alarm("IngestErrors", api.metric_server_error(period=five), "Webhooks are answered with a 5xx.")
         self._alarm("DispatchErrors", dispatch.metric_errors(period=five), "The dispatch function fails.")
+        failed = self._logged("FailedAttempts", pattern.string_value("$.outcome", "=", "Failed"))
+        self._alarm(
+            "FailedAttempts", failed, "Attempts end in errors of our own; the deliveries stay queued."
+        )
 
-    def _alarm(
-        self, name: str, metric: cloudwatch.IMetric, what: str, threshold: float = 1
-    ) -> cloudwatch.Alarm:
+    def _alarm(self, name: str, metric: cloudwatch.IMetric, what: str, threshold: float = 1) -> None:
         alarm = cloudwatch.Alarm(
             self,
             name,
@@ -75,18 +89,32 @@ class Alarms(Construct):
         alarm.add_alarm_action(actions.SnsAction(self._topic))
         alarm.add_ok_action(actions.SnsAction(self._topic))
         self.all[name] = alarm
-        return alarm
+
+    def _logged(self, name: str, which: logs.IFilterPattern, value: str = "1") -> cloudwatch.Metric:
+        """Make a metric of dispatch's log lines: their number, or the largest of a field."""
+        found = logs.MetricFilter(
+            self,
+            f"{name}Metric",
+            log_group=self._dispatch_log,
+            filter_pattern=which,
+            metric_namespace=Stack.of(self).stack_name,
+            metric_name=name,
+            metric_value=value,
+        )
+        return found.metric(period=Duration.minutes(5), statistic="Sum" if value == "1" else "Maximum")
 
 
-def _credential_metric(scope: Construct, log_group: logs.ILogGroup) -> cloudwatch.Metric:
-    """Count the attempts that waited for a credential, from dispatch's log lines."""
-    waits = logs.MetricFilter(
-        scope,
-        "CredentialWaits",
-        log_group=log_group,
-        filter_pattern=logs.FilterPattern.string_value("$.reason", "=", CREDENTIAL_REASONS),
-        metric_namespace="ModelRelay",
-        metric_name="CredentialWaits",
-        metric_value="1",
+def _topic(scope: Construct, email: str | None) -> sns.Topic:
+    topic = sns.Topic(scope, "Topic", enforce_ssl=True)
+    # A topic with a policy of its own is no longer open to the account's alarms by default.
+    topic.add_to_resource_policy(
+        iam.PolicyStatement(
+            principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+            actions=["sns:Publish"],
+            resources=[topic.topic_arn],
+            conditions={"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}},
+        )
     )
-    return waits.metric(period=Duration.minutes(5), statistic="Sum")
+    if email:
+        topic.add_subscription(subscriptions.EmailSubscription(email))
+    return topic

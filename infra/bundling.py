@@ -104,8 +104,8 @@ def _install(lock: Path, folder: Path, architecture: str, python: str) -> None:
     options = ["--target", folder, "--requirement", lock, "--require-hashes", "--no-deps", "--no-compile"]
     wheels = ["--only-binary", ":all:", "--platform", PLATFORMS[architecture], "--python-version", python]
     quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
-    # A user's PIP_REQUIRE_VIRTUALENV or PIP_TARGET must not change what is bundled; where packages come
-    # from (PIP_INDEX_URL) is theirs to say.
+    # A user's PIP_TARGET or PIP_USER must not change what is bundled; where packages come from
+    # (PIP_INDEX_URL) is theirs to say.
     environment = {key: value for key, value in os.environ.items() if key not in {"PIP_TARGET", "PIP_USER"}}
     command = [sys.executable, "-m", "pip", "install", *quiet, *map(str, options), *wheels]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - our own words

@@ -41,7 +41,10 @@ def _no_commit(value: str) -> str:
 
 
 def _address(value: str) -> str:
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        parts = urlsplit("")
     loopback = parts.hostname in {"127.0.0.1", "localhost", "::1"}
     if not parts.hostname or parts.query or parts.fragment or parts.username:
         raise ValueError("should be a base address, like 'https://api.github.com' or 'https://HOST/api/v3'")
@@ -75,11 +78,20 @@ def _template(value: str) -> str:
     return value
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            raise ValueError(f"names '{value}' twice")
+    return values
+
+
+def did_you_mean(word: str, known: Iterable[str], closeness: float = 0.6) -> str:
     """Give ` (did you mean 'x'?)` where a known word is close, otherwise nothing."""
-    close = difflib.get_close_matches(word, list(known), 1)
+    close = difflib.get_close_matches(word, list(known), 1, closeness)
     return f" (did you mean '{close[0]}'?)" if close else ""
 
+
+DISTINCT: Final = AfterValidator(_distinct)
 
 Owner = Annotated[
     str, _like(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", "should be a GitHub user or organisation, like 'octo-org'")

@@ -33,6 +33,8 @@ def _new_vpc(scope: Construct, *, static_egress_ip: bool) -> ec2.Vpc:
         "Vpc",
         max_azs=2,
         nat_gateways=1,
+        # Nothing of ours uses the default security group, and CDK would need a function to restrict it.
+        restrict_default_security_group=False,
         nat_gateway_provider=_static_address(scope) if static_egress_ip else None,
         gateway_endpoints={
             "Ledger": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.DYNAMODB)

@@ -25,6 +25,12 @@ RELAY_KEY: Final = "relay"
 DEFAULT_EVENTS: Final = (kinds.STAGE_TRANSITIONED, kinds.ALIAS_SET)
 DEFAULT_INPUTS: Final = {"model_name": "${model_name}", "model_version": "${version}"}
 MAX_INPUTS: Final = 25
+MAX_INPUTS_OLD_SERVER: Final = 10
+"""What GitHub Enterprise Server takes before it knows API version 2026-03-10."""
+
+MAX_AGE_HOURS: Final = 72
+"""The queue's own redrive moves a message after 1,000 receives, without a reason. The shortest wait that
+repeats for so long is five minutes, for a credential: 1,000 of them are 83 hours."""
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -86,7 +92,7 @@ class Throttle(_Strict):
 class Ingest(_Strict):
     """`relay.ingest`."""
 
-    senders: Annotated[tuple[fields.SenderName, ...], Field(min_length=1)] = ("databricks",)
+    senders: Annotated[tuple[fields.SenderName, ...], Field(min_length=1), fields.DISTINCT] = ("databricks",)
     allowed_cidrs: tuple[fields.Cidr, ...] = ()
     max_body_kib: Annotated[int, Field(ge=1, le=4096)] = 1024
     throttle: Throttle = Throttle()
@@ -126,7 +132,7 @@ class Relay(_Strict):
     alarms: Alarms = Alarms()
     vpc: Vpc | None = None
     retain_data: bool = True
-    max_age_hours: Annotated[int, Field(ge=1, le=312)] = 24
+    max_age_hours: Annotated[int, Field(ge=1, le=MAX_AGE_HOURS)] = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +157,7 @@ def from_context(context: Mapping[str, Any]) -> StackSettings:
     Raises:
         SettingsError: The text names each wrong key and what would be right.
     """
-    _refuse_dotted_keys(context)
+    _refuse_stray_keys(context)
     account_key, account_value = _account(context)
     account = _parse(Account, account_key, account_value)
     relay = _parse(Relay, RELAY_KEY, context.get(RELAY_KEY))
@@ -201,8 +207,12 @@ def _decode(key: str, value: Any) -> Any:
         ) from None
 
 
-def _refuse_dotted_keys(context: Mapping[str, Any]) -> None:
+def _refuse_stray_keys(context: Mapping[str, Any]) -> None:
+    """Refuse keys that are meant for us and would be passed over; CDK itself takes any."""
+    ours = (ACCOUNT_KEY, ACCOUNT_ALIAS, RELAY_KEY)
     for key in context:
+        if key not in ours and (hint := fields.did_you_mean(key, ours, closeness=0.8)):
+            raise SettingsError(f"{key} is not a known key{hint}; known: {', '.join(ours)}.")
         root, dot, rest = key.partition(".")
         if dot and root in {ACCOUNT_KEY, ACCOUNT_ALIAS, RELAY_KEY}:
             raise SettingsError(
@@ -217,6 +227,7 @@ def _routes(relay: Relay, account: Account, account_key: str) -> tuple[Route, ..
             raise SettingsError(
                 f"relay.routes[{index}].name '{name}' is taken: give each route a name of its own."
             )
+    _check_inputs(relay)
     return tuple(
         Route(
             name=route.name,
@@ -229,6 +240,16 @@ def _routes(relay: Relay, account: Account, account_key: str) -> tuple[Route, ..
         )
         for index, route in enumerate(relay.routes)
     )
+
+
+def _check_inputs(relay: Relay) -> None:
+    old_server = relay.github.api_url.endswith("/api/v3") and relay.github.api_version < "2026-03-10"
+    for index, route in enumerate(relay.routes):
+        if old_server and len(route.inputs) > MAX_INPUTS_OLD_SERVER:
+            raise SettingsError(
+                f"relay.routes[{index}].inputs has more than {MAX_INPUTS_OLD_SERVER} entries, which GitHub "
+                f"Enterprise Server does not take before API version 2026-03-10."
+            )
 
 
 def _target(target: TargetSettings, account: Account, path: str, account_key: str) -> Target:

@@ -22,9 +22,8 @@ from infra.settings import StackSettings
 
 INGEST_TIMEOUT: Final = Duration.seconds(29)  # API Gateway waits no longer
 DISPATCH_TIMEOUT: Final = Duration.seconds(90)
-VISIBILITY_FACTOR: Final = (
-    6  # AWS's advice for a queue that feeds a function, so that a batch isn't seen twice
-)
+# Six time-outs are AWS's advice for a queue that feeds a function, so that no batch is seen twice.
+VISIBILITY: Final = Duration.seconds(6 * DISPATCH_TIMEOUT.to_seconds())
 BATCH_SIZE: Final = 10
 CONCURRENCY: Final = 2  # the least that an SQS event source takes; GitHub wants its calls one after another
 
@@ -35,72 +34,93 @@ class RelayStack(Stack):
     def __init__(self, scope: Construct, construct_id: str, *, settings: StackSettings, **stack: Any) -> None:
         super().__init__(scope, construct_id, description="Model Relay: model events to GitHub", **stack)
         relay = settings.relay
+        self._settings = settings
+        self._vpc = vpc_of(self, relay.vpc)
         keep = RemovalPolicy.RETAIN if relay.retain_data else RemovalPolicy.DESTROY
-        vpc = vpc_of(self, relay.vpc)
-        secrets = Secrets(self, "Secrets", relay=relay, keep=keep)
-        ledger = ledger_table(self, keep=keep)
-        visibility = Duration.seconds(VISIBILITY_FACTOR * DISPATCH_TIMEOUT.to_seconds())
-        queues = Queues(self, "Queues", visibility=visibility, keep=keep)
 
-        ingest = RelayFunction(
+        self.secrets = Secrets(self, "Secrets", relay=relay, keep=keep)
+        self.queues = Queues(self, "Queues", visibility=VISIBILITY, keep=keep)
+        self.ledger = ledger_table(self, keep=keep)
+        self.ingest = self._ingest()
+        self.api = IngestApi(self, "IngestApi", function=self.ingest, throttle=relay.ingest.throttle)
+        self.dispatch = self._dispatch()
+        self.alarms = Alarms(
+            self,
+            "Alarms",
+            api=self.api.api,
+            dispatch=self.dispatch,
+            queues=self.queues,
+            email=relay.alarms.email,
+        )
+        self.dashboard = dashboard(
+            self,
+            ingest=self.ingest,
+            dispatch=self.dispatch,
+            queues=self.queues,
+            alarms=self.alarms.all.values(),
+        )
+        for name, value in self._outputs().items():
+            CfnOutput(self, name, value=value)
+
+    def _ingest(self) -> RelayFunction:
+        """Make the function that may put deliveries onto the queue and read the senders' secrets."""
+        secrets = self.secrets.senders
+        function = RelayFunction(
             self,
             "Ingest",
             bundle=bundling.INGEST,
-            settings=settings.functions,
+            settings=self._settings.functions,
             environment={
-                "QUEUE_URL": queues.deliveries.queue_url,
-                **{
-                    SENDERS[name].secret_variable: secret.secret_name
-                    for name, secret in secrets.senders.items()
-                },
+                "QUEUE_URL": self.queues.deliveries.queue_url,
+                **{SENDERS[name].secret_variable: secret.secret_name for name, secret in secrets.items()},
             },
             timeout=INGEST_TIMEOUT,
-            vpc=vpc,
+            vpc=self._vpc,
         )
-        api = IngestApi(self, "IngestApi", function=ingest, throttle=relay.ingest.throttle)
-        queues.deliveries.grant_send_messages(ingest)
-        for secret in secrets.senders.values():
-            secret.grant_read(ingest)
+        self.queues.deliveries.grant_send_messages(function)
+        for secret in secrets.values():
+            secret.grant_read(function)
+        return function
 
-        dispatch = RelayFunction(
+    def _dispatch(self) -> RelayFunction:
+        """Make the function that may take deliveries, bury them, and read GitHub's secret."""
+        function = RelayFunction(
             self,
             "Dispatch",
             bundle=bundling.DISPATCH,
-            settings=settings.functions,
+            settings=self._settings.functions,
             environment={
-                "QUEUE_URL": queues.deliveries.queue_url,
-                "DEAD_LETTER_QUEUE_URL": queues.dead_letters.queue_url,
-                "GITHUB_SECRET_ID": secrets.github.secret_name,
+                "QUEUE_URL": self.queues.deliveries.queue_url,
+                "DEAD_LETTER_QUEUE_URL": self.queues.dead_letters.queue_url,
+                "GITHUB_SECRET_ID": self.secrets.github.secret_name,
             },
             timeout=DISPATCH_TIMEOUT,
-            vpc=vpc,
+            vpc=self._vpc,
         )
-        dispatch.add_event_source(
-            SqsEventSource(
-                queues.deliveries,
-                batch_size=BATCH_SIZE,
-                max_concurrency=CONCURRENCY,
-                report_batch_item_failures=True,
-            )
+        source = SqsEventSource(
+            self.queues.deliveries,
+            batch_size=BATCH_SIZE,
+            max_concurrency=CONCURRENCY,
+            report_batch_item_failures=True,
         )
-        queues.dead_letters.grant_send_messages(dispatch)
-        secrets.github.grant_read(dispatch)
+        function.add_event_source(source)
+        self.queues.dead_letters.grant_send_messages(function)
+        self.secrets.github.grant_read(function)
+        return function
 
-        alarms = Alarms(
-            self, "Alarms", ingest=ingest, dispatch=dispatch, queues=queues, email=relay.alarms.email
-        )
-        board = dashboard(self, ingest=ingest, dispatch=dispatch, queues=queues, alarms=alarms.all.values())
-
-        self._output("IngestUrl", api.url)
-        self._output("DatabricksWebhookUrl", f"{api.url}/databricks")
-        self._output("QueueUrl", queues.deliveries.queue_url)
-        self._output("DeadLetterQueueUrl", queues.dead_letters.queue_url)
-        self._output("LedgerTableName", ledger.table_name)
-        self._output("GitHubSecretName", secrets.github.secret_name)
-        for name, secret in secrets.senders.items():
-            self._output(f"{SENDERS[name].title}SecretName", secret.secret_name)
+    def _outputs(self) -> dict[str, str]:
+        """Give what people and tools outside rely on, by the fixed names."""
         console = f"https://{self.region}.console.aws.amazon.com/cloudwatch/home?region={self.region}"
-        self._output("DashboardUrl", f"{console}#dashboards/dashboard/{board.dashboard_name}")
-
-    def _output(self, name: str, value: str) -> None:
-        CfnOutput(self, name, value=value)
+        return {
+            "IngestUrl": self.api.url,
+            "DatabricksWebhookUrl": f"{self.api.url}/databricks",
+            "QueueUrl": self.queues.deliveries.queue_url,
+            "DeadLetterQueueUrl": self.queues.dead_letters.queue_url,
+            "LedgerTableName": self.ledger.table_name,
+            "GitHubSecretName": self.secrets.github.secret_name,
+            **{
+                f"{SENDERS[name].title}SecretName": secret.secret_name
+                for name, secret in self.secrets.senders.items()
+            },
+            "DashboardUrl": f"{console}#dashboards/dashboard/{self.dashboard.dashboard_name}",
+        }

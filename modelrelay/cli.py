@@ -137,7 +137,9 @@ def local_up(
     ] = None,
     context: Context = None,
     no_sample: Annotated[bool, typer.Option("--no-sample", help="Don't send the sample webhook.")] = False,
-    port: Annotated[int, typer.Option(help="Where webhooks are taken; 0 for a free port.")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Where webhooks are taken; 0 for a free port.")
+    ] = 0,
 ) -> None:
     """Run the pipeline on this machine until Ctrl-C: the stack on an embedded AWS, and a GitHub simulator.
 

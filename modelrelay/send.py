@@ -50,7 +50,8 @@ def destination(
     """
     if on_local:
         ready = _local_run()
-        return Destination(f"{url or ready['ingest_url']}/databricks", ready["webhook_secrets"]["databricks"])
+        base = (url or str(ready["ingest_url"])).rstrip("/")
+        return Destination(f"{base}/databricks", ready["webhook_secrets"]["databricks"])
     secret = _named_secret(secret_file)
     return Destination(
         f"{(url or session.output('IngestUrl')).rstrip('/')}/databricks",

@@ -82,8 +82,9 @@ class Batch:
             facts |= {"outcome": "Failed", "error": type(error).__name__}
             raise
         finally:
-            milliseconds = round((self._clock() - started) * 1000)
-            self._log("attempt", attempt=message.receives, milliseconds=milliseconds, **facts)
+            facts["milliseconds"] = round((self._clock() - started) * 1000)
+            facts["age_seconds"] = round(started - message.sent_at)
+            self._log("attempt", receives=message.receives, **facts)
 
     def _settle(self, record: SQSRecord, attempt: Attempt) -> None:
         match attempt.outcome:

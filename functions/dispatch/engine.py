@@ -7,14 +7,22 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from functions.core.delivery import Delivery, MalformedMessage
 from functions.core.settings import Route
 from functions.dispatch.credentials import Credentials, NoCredential
 from functions.dispatch.github import Answer, GitHub, NoAnswer
-from functions.dispatch.outcome import CREDENTIAL_SECONDS, DeadLetter, Outcome, Told, Wait, judge
+from functions.dispatch.outcome import (
+    CREDENTIAL_SECONDS,
+    DeadLetter,
+    Outcome,
+    Told,
+    Wait,
+    judge,
+    without_prose,
+)
 from functions.dispatch.request import DispatchRequest, Unshapeable, shape
 
 BACKOFF_BASE_SECONDS: Final = 2.0
@@ -111,7 +119,8 @@ class Engine:
             return Wait(
                 Told(detail=f"GitHub did not answer ({error})."), reason, self._backoff(message.receives)
             )
-        return judge(answer, self._clock(), lambda: self._backoff(message.receives))
+        outcome = judge(answer, self._clock(), lambda: self._backoff(message.receives))
+        return replace(outcome, told=without_prose(outcome.told, delivery.event.tags.values()))
 
     def _call(self, request: DispatchRequest) -> Answer:
         """Call GitHub; where it rejects the token, once more with the secret read anew."""

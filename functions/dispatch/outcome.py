@@ -11,8 +11,8 @@ Source of the rules: GitHub's "Best practices for using the REST API" and "Rate 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -108,6 +108,15 @@ def judge(answer: Answer, now: float, backoff: Callable[[], float]) -> Outcome:
         return Wait(told, _credential_reason(answer), CREDENTIAL_SECONDS)
     reason, hint = _PERMANENT.get(answer.status, (f"github-{answer.status}", ""))
     return DeadLetter(Told(told.status, f"{told.detail} {hint}".strip(), told.request_id), reason)
+
+
+def without_prose(told: Told, prose: Iterable[str]) -> Told:
+    """Take people's prose out of GitHub's words: a refusal quotes the input that it refuses."""
+    detail = told.detail
+    for text in sorted(prose, key=len, reverse=True):
+        if text:
+            detail = detail.replace(text, "[redacted]")
+    return replace(told, detail=detail)
 
 
 def _accepted(answer: Answer, told: Told, backoff: Callable[[], float]) -> Outcome:

@@ -34,8 +34,9 @@ class Queues:
     def bury(self, *, body: str, group: str, message_id: str, letter: DeadLetter) -> None:
         """Put a message among the dead letters, with the reason.
 
-        The message's id is the deduplication id: if we die before the message is deleted, it is buried
-        once all the same, while a replay that fails again is a letter of its own.
+        The message's id is the deduplication id: a send that is repeated within five minutes leaves one
+        letter, while a replay that fails again is a letter of its own. If we die between this and the
+        message's deletion, it comes back later than that and may be buried twice; it is never lost.
         """
         attributes = {
             "reason": letter.reason,

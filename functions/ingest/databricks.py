@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from functions.core import event as kinds
@@ -85,38 +86,41 @@ def parse(request: Request) -> Event | Ignored:
 
 def _event(fields: Mapping[str, Any], name: str, model_name: str, occurred_at: str) -> Event:
     kind, stage_in_name = _EVENTS[name]
-    version = optional_number(fields, "version")
-    from_stage = optional_text(fields, "from_stage")
-    to_stage = optional_text(fields, "to_stage") or stage_in_name
-    tags = _tags(fields)
-    comment = fields.get("comment")
-    if not isinstance(comment, str | None):
-        raise Malformed("'comment' is not a string.")
-    # What happened to which version at which millisecond. Neither the event's name nor the webhook's id
-    # belongs to it: one act must start one workflow, however many webhooks report it. Tags and comment
-    # do: two of them can be set within a millisecond.
-    fact = identify(
-        "databricks",
-        kind,
-        model_name,
-        version,
-        from_stage,
-        to_stage,
-        occurred_at,
-        tags,
-        comment,
-    )
-    return Event(
+    event = Event(
         source="databricks",
         kind=kind,
         name=name,
-        fact=fact,
+        fact="",
         model_name=model_name,
-        version=version,
-        from_stage=from_stage,
-        to_stage=to_stage,
+        version=optional_number(fields, "version"),
+        from_stage=optional_text(fields, "from_stage"),
+        to_stage=optional_text(fields, "to_stage") or stage_in_name,
         occurred_at=occurred_at,
-        tags=tags,
+        tags=_tags(fields),
+    )
+    return replace(event, fact=_fact(event, fields))
+
+
+def _fact(event: Event, fields: Mapping[str, Any]) -> str:
+    """Identify an act: what happened to which version at which millisecond.
+
+    Neither the event's name nor the webhook's id belongs to it: one act must start one workflow, however
+    many webhooks report it. Tags and comments tell acts apart that set them, and only those: two of them
+    can happen within a millisecond.
+    """
+    comment = fields.get("comment")
+    if not isinstance(comment, str | None):
+        raise Malformed("'comment' is not a string.")
+    return identify(
+        event.source,
+        event.kind,
+        event.model_name,
+        event.version,
+        event.from_stage,
+        event.to_stage,
+        event.occurred_at,
+        event.tags if event.kind == kinds.TAG_SET else {},
+        comment if event.kind == kinds.COMMENTED else None,
     )
 
 

@@ -29,7 +29,8 @@ class Deployment:
         self._folder = folder
         self._app = folder / "cdk.out"
         self._outputs = folder / "outputs.json"
-        self._environment = cdk.environment(environment)
+        # What jsii unpacks, and would leave behind when it is ended, goes into our folder.
+        self._environment = cdk.environment({**environment, "TMPDIR": str(folder)})
         self._context = [
             part for key, value in context.items() for part in ("-c", f"{key}={json.dumps(value)}")
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import tempfile
 import time
 from collections.abc import Mapping
@@ -69,9 +70,9 @@ def up(options: Options, progress: Progress) -> None:
     """
     with stoppable() as stopped, ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="modelrelay-")))
-        context = _context(options.context)
-        target = open_target(options.github_api_url, _settings(context), running)
-        context = _local_context(context, target)
+        target = open_target(options.github_api_url, _settings(options.context), running)
+        context = _local_context(options.context, target)
+        _check_port(options.port)
         emulator = _start_emulator(folder, running, progress)
         outputs = _deploy(folder, emulator, context, progress)
         _fill_github_secret(emulator, outputs, target)
@@ -96,25 +97,43 @@ def up(options: Options, progress: Progress) -> None:
         stopped.wait()
 
 
-def _context(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Give `cdk.json`'s context with what was given in its place."""
-    written: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
-    return written | dict(given)
-
-
-def _settings(context: Mapping[str, Any]) -> StackSettings:
+def _settings(given: Mapping[str, Any]) -> StackSettings:
+    """Read the settings from `cdk.json`'s context, with what was given in its place."""
+    written = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
     try:
-        return from_context(context)
+        return from_context(written | dict(given))
     except SettingsError as error:
         raise CommandError(f"The configuration can't be used:\n{error}") from None
 
 
-def _local_context(context: dict[str, Any], target: GitHubTarget) -> dict[str, Any]:
-    """Point the pipeline at the GitHub of this run, and enable every sender."""
-    relay = dict(context.get(RELAY_KEY) or {})
+def _local_context(given: Mapping[str, Any], target: GitHubTarget) -> dict[str, Any]:
+    """Point the pipeline at the GitHub of this run, enable every sender, and leave out what only AWS has.
+
+    That is: secrets and networks that exist already, callers' addresses, and people's mail.
+    """
+    relay = _settings(given).relay.model_dump(mode="json", exclude_unset=True)
+    for only_on_aws in ("vpc", "alarms"):
+        relay.pop(only_on_aws, None)
     relay["github"] = {**relay.get("github", {}), "api_url": target.api_url}
+    relay["github"].pop("secret_name", None)
     relay["ingest"] = {**relay.get("ingest", {}), "senders": list(SENDERS)}
-    return context | {RELAY_KEY: relay}
+    for only_on_aws in ("secret_names", "allowed_cidrs"):
+        relay["ingest"].pop(only_on_aws, None)
+    context = dict(given) | {RELAY_KEY: relay}
+    _settings(context)  # An address of GitHub's that can't be used is told before anything starts.
+    return context
+
+
+def _check_port(port: int) -> None:
+    """Find a taken port before the deployment and not after it."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise CommandError(
+                f"Port {port} can't be used ({error.strerror}). Name another with --port."
+            ) from None
 
 
 def _start_emulator(folder: Path, running: ExitStack, progress: Progress) -> Emulator:
@@ -143,12 +162,7 @@ def _fill_github_secret(emulator: Emulator, outputs: Mapping[str, str], target: 
 
 
 def _forward(api_url: str, port: int, running: ExitStack) -> Forwarder:
-    try:
-        forwarder = Forwarder(api_url, port)
-    except OSError as error:
-        raise CommandError(
-            f"Port {port} can't be used ({error.strerror}). Name another with --port."
-        ) from None
+    forwarder = Forwarder(api_url, port)
     running.callback(forwarder.close)
     return forwarder
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,14 +12,21 @@ from aws_cdk.assertions import Template
 
 from infra.settings import from_context
 from infra.stack import RelayStack
+from modelrelay.cdk import ROOT
 from tests.infra.test_settings import context
 
 Resources = dict[str, dict[str, Any]]
 
 
-def synthesise(relay: Mapping[str, Any]) -> dict[str, Any]:
-    """Synthesise the stack and give its template."""
-    app = cdk.App(context={"@aws-cdk/aws-iam:minimizePolicies": True})
+def synthesise(relay: Mapping[str, Any], **found: Any) -> dict[str, Any]:
+    """Synthesise the stack and give its template.
+
+    Args:
+        relay: The settings.
+        found: What a look-up in the account has found, by CDK's key for it.
+    """
+    flags = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
+    app = cdk.App(context=flags | found)
     environment = cdk.Environment(account="111111111111", region="eu-west-1")
     stack = RelayStack(app, "ModelRelay", settings=from_context(context(relay)), env=environment)
     return dict(Template.from_stack(stack).to_json())

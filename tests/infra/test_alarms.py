@@ -33,11 +33,25 @@ def test_every_alarm_has_an_action(resources: OfType) -> None:
         assert alarm["OKActions"]
 
 
-def test_the_credential_alarm_counts_what_dispatch_logs(resources: OfType) -> None:
-    """The alarm matches every reason that dispatch gives for a credential, in dispatch's own log."""
-    (metric,) = properties(resources("AWS::Logs::MetricFilter"))
-    assert metric["FilterPattern"] == '{ $.reason = "credential-*" }'
-    assert metric["LogGroupName"]["Ref"].startswith("Dispatch")
+def test_the_alarms_read_what_dispatch_logs(resources: OfType) -> None:
+    """Alarms on log lines match dispatch's own fields, in dispatch's own log."""
+    metrics = properties(resources("AWS::Logs::MetricFilter"))
+    assert {metric["FilterPattern"] for metric in metrics} == {
+        '{ $.reason = "credential-*" }',
+        '{ $.outcome = "Wait" }',
+        '{ $.outcome = "Failed" }',
+        "{ $.redirected IS TRUE }",
+    }
+    assert {metric["LogGroupName"]["Ref"][:8] for metric in metrics} == {"Dispatch"}
+
+
+def test_alarms_may_publish_to_the_topic(resources: OfType) -> None:
+    """The topic's own policy lets this account's alarms in; without that, none would arrive."""
+    (policy,) = properties(resources("AWS::SNS::TopicPolicy"))
+    (allowed,) = [item for item in policy["PolicyDocument"]["Statement"] if item["Effect"] == "Allow"]
+    assert allowed["Action"] == "sns:Publish"
+    assert allowed["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert allowed["Condition"] == {"StringEquals": {"aws:SourceAccount": "111111111111"}}
 
 
 def test_an_address_gets_the_alarms_by_mail() -> None:

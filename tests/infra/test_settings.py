@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from pydantic import BaseModel
 
 from functions.core.settings import RelaySettings, Route, Target
+from functions.dispatch.outcome import CREDENTIAL_SECONDS
 from infra.mistakes import SettingsError
-from infra.settings import from_context
+from infra.queues import MAX_RECEIVES
+from infra.settings import MAX_AGE_HOURS, Relay, from_context
 
 ACCOUNT = {"owner": "octo-org", "repository": "models", "workflow_id": "deploy.yml", "default_branch": "main"}
 
@@ -183,7 +186,31 @@ MISTAKES: list[tuple[str, dict[str, Any], list[str]]] = [
     ("version", context({"github": {"api_version": "v3"}}), ["api_version should be a version"]),
     ("none a minute", context({"github": {"max_per_minute": 0}}), ["max_per_minute should be 1 or more"]),
     ("text for a number", context({"max_age_hours": "24"}), ["relay.max_age_hours should be a whole number"]),
-    ("more than queues keep", context({"max_age_hours": 400}), ["max_age_hours should be 312 or less"]),
+    ("more than receives last", context({"max_age_hours": 73}), ["max_age_hours should be 72 or less"]),
+    ("alarms of null", context({"alarms": None}), ["relay.alarms should be an object, like {…}"]),
+    ("a route of a number", context({"routes": [1]}), ["relay.routes[0] should be an object, like {…}"]),
+    (
+        "a sender twice",
+        context({"ingest": {"senders": ["databricks"] * 2}}),
+        ["senders names 'databricks' twice"],
+    ),
+    (
+        "a key beside ours",
+        {**context(), "relays": {}},
+        ["relays is not a known key", "did you mean 'relay'?"],
+    ),
+    ("half an address", context({"github": {"api_url": "https://[x"}}), ["api_url should be a base address"]),
+    ("repository of dots", context(account={**ACCOUNT, "repository": ".."}), ["account_setings.repository"]),
+    (
+        "11 inputs on an old server",
+        context(
+            {
+                "github": {"api_url": "https://ghe.example.com/api/v3", "api_version": "2022-11-28"},
+                "routes": [{"name": "a", "inputs": {f"i{n}": "" for n in range(11)}}],
+            }
+        ),
+        ["relay.routes[0].inputs has more than 10 entries"],
+    ),
     ("text for true", context({"retain_data": "false"}), ["relay.retain_data should be true or false"]),
     ("unknown sender", context({"ingest": {"senders": ["databrick"]}}), ["did you mean 'databricks'?"]),
     ("no sender", context({"ingest": {"senders": []}}), ["relay.ingest.senders is empty"]),
@@ -224,6 +251,36 @@ def test_every_mistake_is_told_at_once() -> None:
     """Several mistakes are several lines, so that nobody mends them one synth at a time."""
     message = mistake(context({"github": {"max_per_minute": 0, "api_version": "x"}, "retain": True}))
     assert len(message.splitlines()) == 3
+
+
+def keys_of(model: type[BaseModel], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Give the path of every key that the settings know."""
+    found = []
+    for name, field in model.model_fields.items():
+        found.append((*path, name))
+        inner = [part for part in (field.annotation, *get_args(field.annotation)) if isinstance(part, type)]
+        for part in inner:
+            if issubclass(part, BaseModel):
+                found.extend(keys_of(part, (*path, name)))
+    return found
+
+
+@pytest.mark.parametrize("wrong", [None, 1.5, True, "x", [], [None], [[1]], {}, {"x": None}], ids=repr)
+@pytest.mark.parametrize("path", keys_of(Relay), ids=".".join)
+def test_a_value_of_any_wrong_type_is_a_message_or_is_right(path: tuple[str, ...], wrong: Any) -> None:
+    """No value at any key makes anything but settings or a message that names the key."""
+    given: Any = wrong
+    for key in reversed(path):
+        given = {key: given}
+    try:
+        from_context(context(given))
+    except SettingsError as error:
+        assert f"relay.{path[0]}" in str(error)  # noqa: PT017 - to be right is as good
+
+
+def test_the_shortest_lasting_wait_fits_into_the_receives() -> None:
+    """Waiting for a credential up to the greatest age never uses up the queue's receives."""
+    assert MAX_AGE_HOURS * 3600 / CREDENTIAL_SECONDS < MAX_RECEIVES
 
 
 def test_a_pasted_secret_is_not_repeated() -> None:

@@ -210,7 +210,22 @@ def test_a_new_vpc_has_one_known_way_out() -> None:
 
 def test_an_existing_vpc_is_looked_up() -> None:
     """The functions can be put into a VPC that is already there."""
-    template = synthesise({"vpc": {"id": "vpc-0123456789abcdef0"}})
+    vpc_id = "vpc-0123456789abcdef0"
+    subnets = [
+        {"subnetId": f"subnet-{zone * 17}", "cidr": "10.0.0.0/24", "availabilityZone": f"eu-west-1{zone}"}
+        for zone in "ab"
+    ]
+    key = (
+        f"vpc-provider:account=111111111111:filter.vpc-id={vpc_id}:region=eu-west-1"
+        ":returnAsymmetricSubnets=true"
+    )
+    found = {
+        "vpcId": vpc_id,
+        "vpcCidrBlock": "10.0.0.0/16",
+        "availabilityZones": [],
+        "subnetGroups": [{"name": "Private", "type": "Private", "subnets": subnets}],
+    }
+    template = synthesise({"vpc": {"id": vpc_id}}, **{key: found})
     functions = [item for item in template["Resources"].values() if item["Type"] == FUNCTION]
     assert all("VpcConfig" in function["Properties"] for function in functions)
     assert "AWS::EC2::VPC" not in {item["Type"] for item in template["Resources"].values()}

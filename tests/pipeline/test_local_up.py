@@ -101,15 +101,20 @@ def test_send_says_when_ingest_refuses(pipeline: Pipeline, tmp_path: Path) -> No
 def test_it_serves_another_github_and_leaves_nothing_behind(
     tmp_path: Path, other_github: GitHubServer
 ) -> None:
-    """Context and GitHub's address can be given; Ctrl-C ends every process, port and temporary file."""
+    """A production's context serves here too; Ctrl-C ends every process, port and temporary file."""
     account = {"owner": "octo-org", "repository": "models", "workflow_id": 7, "default_branch": "live"}
+    production = {
+        "github": {"secret_name": "ci/github"},
+        "ingest": {"secret_names": {"databricks": "ci/dbx"}, "allowed_cidrs": ["203.0.113.0/24"]},
+        "vpc": {"id": "vpc-0123456789abcdef0"},
+        "alarms": {"email": "ops@example.com"},
+    }
     ready_file = tmp_path / "ready.json"
     process = start(
         ready_file,
-        "--github-api-url",
-        other_github.url,
-        "--context",
-        f"account_setings={json.dumps(account)}",
+        *("--github-api-url", other_github.url),
+        *("--context", f"account_setings={json.dumps(account)}"),
+        *("--context", f"relay={json.dumps(production)}"),
     )
     ready = wait_until_ready(process, ready_file)
     started = descendants(process.pid)
@@ -134,7 +139,7 @@ def test_it_serves_another_github_and_leaves_nothing_behind(
 def test_a_stop_in_the_middle_leaves_nothing_behind(tmp_path: Path) -> None:
     """A signal while the CDK CLI works ends that too."""
     process = start(tmp_path / "ready.json")
-    eventually(lambda: any(path.name == "synth.log" for path in tmp_path.rglob("*.log")))
+    eventually(lambda: list(tmp_path.rglob("jsii-kernel*")))
     started = descendants(process.pid)
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=60)
@@ -153,6 +158,16 @@ def test_a_wrong_context_is_one_clear_message(tmp_path: Path) -> None:
     assert "Traceback" not in output
 
 
+def test_an_address_that_is_none_is_told_before_anything_starts(tmp_path: Path) -> None:
+    """A GitHub address that can't be used is one clear message."""
+    process = start(tmp_path / "ready.json", "--github-api-url", "nonsense")
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "relay.github.api_url should be a base address" in output
+    assert "Traceback" not in output
+    assert "embedded AWS" not in output
+
+
 def test_a_context_that_is_no_json_is_one_clear_message(tmp_path: Path) -> None:
     """A context value that can't be read is told with the form that can."""
     process = start(tmp_path / "ready.json", "--context", "relay")
@@ -162,12 +177,12 @@ def test_a_context_that_is_no_json_is_one_clear_message(tmp_path: Path) -> None:
 
 
 def test_a_taken_port_is_one_clear_message(tmp_path: Path) -> None:
-    """A port that is in use is told with the option to name another, and what was started is ended."""
+    """A port that is in use is told, with the option to name another, before anything starts."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         process = start(tmp_path / "ready.json", "--port", str(taken.getsockname()[1]))
-        output, _ = process.communicate(timeout=120)
+        output, _ = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "--port" in output
     assert "Traceback" not in output

@@ -175,7 +175,7 @@ def test_receives_make_patience_grow(bench: Bench) -> None:
     bench.simulator.inject(PRESETS["outage"])
     bench.run(record(delivery(), receives=5))
     assert bench.hidden == [("r-1", 32)]
-    assert bench.lines[0]["attempt"] == 5
+    assert bench.lines[0]["receives"] == 5
 
 
 def test_message_that_cannot_be_hidden_stays(bench: Bench) -> None:
@@ -234,8 +234,9 @@ def test_line_of_a_success(bench: Bench) -> None:
     assert bench.lines == [
         {
             "message": "attempt",
-            "attempt": 3,
+            "receives": 3,
             "milliseconds": 0,
+            "age_seconds": 0,
             "message_id": "m-1",
             "outcome": "Dispatched",
             "status": 200,
@@ -273,8 +274,9 @@ def test_line_of_a_dead_letter(bench: Bench) -> None:
     assert bench.lines == [
         {
             "message": "attempt",
-            "attempt": 2,
+            "receives": 2,
             "milliseconds": 0,
+            "age_seconds": 0,
             "message_id": "m-1",
             "outcome": "DeadLetter",
             "reason": "malformed",

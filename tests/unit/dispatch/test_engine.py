@@ -158,6 +158,14 @@ def test_refusal_is_dead_lettered_at_once(
     assert len(bench.simulator.seen) == 1
 
 
+def test_refusal_that_quotes_a_tag_tells_all_but_the_tag(bench: Bench) -> None:
+    """What people wrote into tags is taken out of GitHub's words."""
+    bench.simulator.inject(refusal(422, "Provided value 'a tag of prose' for input 'x' not in the list"))
+    sent = delivery(tags={"note": "a tag of prose", "empty": ""})
+    detail = bench.dies("github-refused", sent=sent)
+    assert detail == "Provided value '[redacted]' for input 'x' not in the list"
+
+
 def test_unknown_version_is_dead_lettered(bench: Bench) -> None:
     """An API version that this GitHub does not know names the setting to mend."""
     bench.version = "2030-01-01"

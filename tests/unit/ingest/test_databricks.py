@@ -191,13 +191,30 @@ def test_two_reports_of_one_act_are_one_fact(changes: dict[str, Any]) -> None:
         {"from_stage": "Staging"},
         {"to_stage": "Staging"},
         {"event": "TRANSITION_REQUEST_CREATED"},
-        {"tags": [{"key": "a", "value": "b"}]},
-        {"comment": "a word"},
     ],
 )
 def test_two_acts_are_two_facts(changes: dict[str, Any]) -> None:
-    """Another version, model, time, stage, kind, tag or comment is something else that happened."""
+    """Another version, model, time, stage or kind is something else that happened."""
     assert read(changed(**changes)).fact != read(changed()).fact
+
+
+@pytest.mark.parametrize(
+    ("event", "one", "other"),
+    [
+        (
+            "MODEL_VERSION_TAG_SET",
+            {"tags": [{"key": "a", "value": "b"}]},
+            {"tags": [{"key": "a", "value": "c"}]},
+        ),
+        ("COMMENT_CREATED", {"comment": "a word"}, {"comment": "another"}),
+    ],
+)
+def test_what_was_set_or_said_tells_only_its_own_acts_apart(
+    event: str, one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    """Tags and comments belong to the events that set them, and to no transition that mentions them."""
+    assert read(changed(event=event, **one)).fact != read(changed(event=event, **other)).fact
+    assert read(changed(**one)).fact == read(changed(**other)).fact
 
 
 @pytest.mark.parametrize(
