@@ -42,7 +42,7 @@ class Bundle:
 
 
 INGEST: Final = Bundle("ingest", services=("secretsmanager", "sqs"))
-DISPATCH: Final = Bundle("dispatch", services=("secretsmanager", "sqs"))
+DISPATCH: Final = Bundle("dispatch", services=("dynamodb", "secretsmanager", "sqs"))
 
 # Parts of botocore's data that belong to no service.
 _BOTOCORE_COMMON: Final = (

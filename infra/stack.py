@@ -21,7 +21,7 @@ from infra.secrets import Secrets
 from infra.settings import StackSettings
 
 INGEST_TIMEOUT: Final = Duration.seconds(29)  # API Gateway waits no longer
-DISPATCH_TIMEOUT: Final = Duration.seconds(90)
+DISPATCH_TIMEOUT: Final = Duration.seconds(120)
 # Six time-outs are AWS's advice for a queue that feeds a function, so that no batch is seen twice.
 VISIBILITY: Final = Duration.seconds(6 * DISPATCH_TIMEOUT.to_seconds())
 BATCH_SIZE: Final = 10
@@ -83,7 +83,7 @@ class RelayStack(Stack):
         return function
 
     def _dispatch(self) -> RelayFunction:
-        """Make the function that may take deliveries, bury them, and read GitHub's secret."""
+        """Make the function that may take deliveries, bury them, keep the ledger and read GitHub's secret."""
         function = RelayFunction(
             self,
             "Dispatch",
@@ -92,6 +92,7 @@ class RelayStack(Stack):
             environment={
                 "QUEUE_URL": self.queues.deliveries.queue_url,
                 "DEAD_LETTER_QUEUE_URL": self.queues.dead_letters.queue_url,
+                "LEDGER_TABLE": self.ledger.table_name,
                 "GITHUB_SECRET_ID": self.secrets.github.secret_name,
             },
             timeout=DISPATCH_TIMEOUT,
@@ -105,6 +106,7 @@ class RelayStack(Stack):
         )
         function.add_event_source(source)
         self.queues.dead_letters.grant_send_messages(function)
+        self.ledger.grant(function, "dynamodb:GetItem", "dynamodb:UpdateItem")
         self.secrets.github.grant_read(function)
         return function
 

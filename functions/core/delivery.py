@@ -9,6 +9,7 @@ from typing import Final
 from functions.core.event import Event, identify
 
 _FORMAT: Final = 1
+_END_OF_TIME: Final = 10**15  # milliseconds; thirty thousand years from now
 
 
 class MalformedMessage(Exception):
@@ -74,6 +75,8 @@ class Delivery:
             raise MalformedMessage(f"it has no {error}") from None
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise MalformedMessage(f"it is not a delivery ({type(error).__name__})") from None
+        if not 0 <= delivery.accepted_at < _END_OF_TIME:
+            raise MalformedMessage("its accepted_at is no time in milliseconds")
         if content.get("id") != delivery.id:
             raise MalformedMessage("its id does not follow from its content")
         return delivery

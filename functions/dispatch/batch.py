@@ -15,16 +15,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions.core.aws import CALL_SECONDS
 from functions.dispatch.engine import Attempt, Engine, Message
 from functions.dispatch.github import TIMEOUT_SECONDS
-from functions.dispatch.outcome import DeadLetter, Dispatched, Wait
+from functions.dispatch.outcome import DeadLetter, Dispatched, Duplicate, Wait
 from functions.dispatch.settlement import Queues
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-ATTEMPT_MILLISECONDS: Final = round((2 * TIMEOUT_SECONDS + 3 * CALL_SECONDS) * 1000)
+ATTEMPT_MILLISECONDS: Final = round((2 * TIMEOUT_SECONDS + 6 * CALL_SECONDS) * 1000)
 """The longest that one attempt takes: two dispatches (the second after a 401), each after a look at the
-secret, and a call to the queues."""
+secret, three calls to the ledger, and one to the queues."""
 
 
 class Returned(Exception):
@@ -124,6 +124,7 @@ def _facts(attempt: Attempt) -> dict[str, Any]:
         "status": attempt.outcome.told.status,
         "detail": attempt.outcome.told.detail,
         "github_request_id": attempt.outcome.told.request_id,
+        "unsettled": attempt.unsettled,
     }
     if attempt.delivery:
         event = attempt.delivery.event
@@ -137,8 +138,12 @@ def _facts(attempt: Attempt) -> dict[str, Any]:
     match attempt.outcome:
         case Dispatched(run_id=run_id, run_url=run_url, redirected=redirected):
             facts |= {"run_id": run_id, "run_url": run_url, "redirected": redirected}
+        case Duplicate(state=state, run_id=run_id, run_url=run_url):
+            facts |= {"state": state, "run_id": run_id, "run_url": run_url}
         case Wait(reason=reason, seconds=seconds):
             facts |= {"reason": reason, "wait_seconds": round(seconds, 1)}
-        case letter:
-            facts |= {"reason": letter.reason}
+        case DeadLetter(reason=reason):
+            facts |= {"reason": reason}
+        case _:  # A superseded delivery has its reason in the detail.
+            pass
     return {key: value for key, value in facts.items() if value not in (None, "", 0, False)}

@@ -11,6 +11,7 @@ import urllib3
 from aws_lambda_powertools import Logger
 
 from functions.core import aws
+from functions.core.ledger import Ledger
 from functions.core.secrets import Secret
 from functions.core.settings import load
 from functions.dispatch.batch import Batch
@@ -40,6 +41,7 @@ def _batch() -> Batch:
     )
     engine = Engine(
         routes={route.name: route for route in settings.routes},
+        ledger=Ledger(aws.client("dynamodb"), os.environ["LEDGER_TABLE"]),
         github=GitHub(settings.github, urllib3.PoolManager()),
         credentials=Credentials(secret),
         max_age_seconds=settings.max_age_hours * 3600,

@@ -2,6 +2,8 @@
 
 Outcome
 ├── Dispatched    GitHub accepted it; the run's id and URL, where it told them
+├── Duplicate     it was settled before: nothing is left to do
+├── Superseded    a newer fact of the same stage or alias was dispatched: this one must not follow it
 ├── Wait          nothing is wrong with the delivery itself: it comes back later
 └── DeadLetter    waiting won't mend it: a person must look, and is told why
 
@@ -25,6 +27,13 @@ SECONDARY_LIMIT_SECONDS: Final = 60
 
 CREDENTIAL_SECONDS: Final = 300
 """How long to leave GitHub alone with a bad credential: many 401s lock even valid callers out."""
+
+NO_ANSWER: Final = "no-answer"
+UNAVAILABLE: Final = "github-unavailable"
+UNREADABLE: Final = "unreadable-answer"
+
+NOBODY_KNOWS: Final = frozenset({NO_ANSWER, UNAVAILABLE, UNREADABLE})
+"""The reasons to wait after which GitHub may have started a run all the same."""
 
 _MAX_DETAIL: Final = 500
 _SECRETS: Final = re.compile(r"gh[pousr]_[A-Za-z0-9._-]{16,}|github_pat_\w+")
@@ -69,6 +78,23 @@ class Dispatched:
 
 
 @dataclass(frozen=True, slots=True)
+class Duplicate:
+    """The ledger knows the delivery as settled: it was dispatched (with its run), or superseded."""
+
+    told: Told
+    state: str
+    run_id: int | None = None
+    run_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """A newer fact was dispatched for the same model and stage or alias."""
+
+    told: Told
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """To be tried again after some seconds."""
 
@@ -85,10 +111,13 @@ class DeadLetter:
     reason: str
 
 
-Outcome = Dispatched | Wait | DeadLetter
+Judged = Dispatched | Wait | DeadLetter
+"""What GitHub's answer can mean."""
+
+Outcome = Judged | Duplicate | Superseded
 
 
-def judge(answer: Answer, now: float, backoff: Callable[[], float]) -> Outcome:
+def judge(answer: Answer, now: float, backoff: Callable[[], float]) -> Judged:
     """Turn GitHub's answer into an outcome.
 
     Args:
@@ -103,7 +132,7 @@ def judge(answer: Answer, now: float, backoff: Callable[[], float]) -> Outcome:
     if limited_for is not None:
         return Wait(told, "rate-limited", limited_for)
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == HTTPStatus.REQUEST_TIMEOUT:
-        return Wait(told, "github-unavailable", backoff())
+        return Wait(told, UNAVAILABLE, backoff())
     if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         return Wait(told, _credential_reason(answer), CREDENTIAL_SECONDS)
     reason, hint = _PERMANENT.get(answer.status, (f"github-{answer.status}", ""))
@@ -119,12 +148,12 @@ def without_prose(told: Told, prose: Iterable[str]) -> Told:
     return replace(told, detail=detail)
 
 
-def _accepted(answer: Answer, told: Told, backoff: Callable[[], float]) -> Outcome:
+def _accepted(answer: Answer, told: Told, backoff: Callable[[], float]) -> Judged:
     if answer.status == HTTPStatus.NO_CONTENT:
         return Dispatched(told, redirected=answer.redirected)
     run_id = answer.content.get("workflow_run_id")
     if not isinstance(run_id, int):
-        return Wait(told, "unreadable-answer", backoff())
+        return Wait(told, UNREADABLE, backoff())
     return Dispatched(told, run_id, str(answer.content.get("html_url") or ""), answer.redirected)
 
 

@@ -118,6 +118,15 @@ class Pipeline:
         """Give a delivery's dead letter, or None."""
         return next((letter for letter in self.dead_letters() if delivery in letter["Body"]), None)
 
+    def put(self, body: str, name: str) -> None:
+        """Put a message onto the delivery queue by hand, as a replay does."""
+        self.client("sqs").send_message(
+            QueueUrl=self.ready["outputs"]["QueueUrl"],
+            MessageBody=body,
+            MessageGroupId=name,
+            MessageDeduplicationId=name,
+        )
+
     def attempts(self, delivery: str) -> list[Any]:
         """Give dispatch's log lines about a delivery."""
         return [line for line in self.log("Dispatch") if line.get("delivery") == delivery]

@@ -89,14 +89,38 @@ def test_a_rate_limit_is_waited_out(pipeline: Pipeline, model: str) -> None:
 
 def test_a_poison_message_is_dead_lettered(pipeline: Pipeline, model: str) -> None:
     """A message that is no delivery is dead-lettered with the reason, and its group goes on."""
-    pipeline.client("sqs").send_message(
-        QueueUrl=pipeline.ready["outputs"]["QueueUrl"],
-        MessageBody=f"by hand {model}",
-        MessageGroupId="by-hand",
-        MessageDeduplicationId=model,
-    )
+    pipeline.put(f"by hand {model}", model)
     letter = eventually(lambda: pipeline.dead_letter(model))
     assert letter["MessageAttributes"]["reason"]["StringValue"] == "malformed"
+
+
+def test_a_dead_letter_is_replayed_once(pipeline: Pipeline, model: str) -> None:
+    """A letter that is put back starts its run once its cause is mended, and a second replay starts none."""
+    pipeline.github("POST", "faults", {"preset": "unprocessable", "times": 1, "match": model})
+    delivery = pipeline.send(model, 8)
+    letter = eventually(lambda: pipeline.dead_letter(delivery))
+    pipeline.put(letter["Body"], f"{model}-replay")
+    eventually(lambda: pipeline.runs(model))
+    pipeline.put(letter["Body"], f"{model}-again")
+    lines = eventually(lambda: len(found := pipeline.attempts(delivery)) == 3 and found)
+    assert [line["outcome"] for line in lines] == ["DeadLetter", "Dispatched", "Duplicate"]
+    assert lines[2]["run_id"] == lines[1]["run_id"]
+    assert len(pipeline.runs(model)) == 1
+
+
+def test_the_ledger_tells_what_happened(pipeline: Pipeline, model: str) -> None:
+    """The deployed table has the delivery's story: state, run, attempts, and no prose."""
+    delivery = pipeline.send(model, 8)
+    eventually(lambda: pipeline.attempts(delivery))
+    table = pipeline.ready["outputs"]["LedgerTableName"]
+    item = pipeline.client("dynamodb").get_item(TableName=table, Key={"id": {"S": delivery}})["Item"]
+    (run,) = pipeline.runs(model)
+    assert (item["state"]["S"], item["run_id"]["N"], item["attempts"]["N"]) == (
+        "dispatched",
+        str(run["id"]),
+        "1",
+    )
+    assert "Registered model" not in json.dumps(item)
 
 
 def test_a_test_delivery_is_answered_and_starts_nothing(pipeline: Pipeline) -> None:

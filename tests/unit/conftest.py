@@ -1,9 +1,15 @@
-"""Fixtures: a clock, and AWS as the functions see it."""
+"""Fixtures: a clock, AWS as the functions see it, and a ledger in a real table."""
 
+import itertools
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
+
+from functions.core.ledger import Ledger
+from modelrelay.local.emulator import Emulator
 
 from .aws import Aws
 from .samples import Clock
@@ -33,3 +39,64 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         yield stand_in
+
+
+@pytest.fixture(scope="session")
+def dynamodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """The embedded AWS, for its DynamoDB: conditions and transactions are not worth simulating."""
+    emulator = Emulator(tmp_path_factory.mktemp("dynamodb"))
+    try:
+        emulator.wait_until_ready()
+        yield emulator
+    finally:
+        emulator.stop()
+
+
+_TABLES = (f"Ledger-{number}" for number in itertools.count())
+
+
+@pytest.fixture
+def table(dynamodb: Emulator) -> str:
+    """A new, empty table for the ledger."""
+    name = next(_TABLES)
+    dynamodb.client("dynamodb").create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return name
+
+
+class Flaky:
+    """DynamoDB, of which a call may fail before or after it took effect."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.failing: dict[str, str] = {}
+
+    def __getattr__(self, operation: str) -> Any:
+        """Give an operation that does as it is told, once."""
+        real = getattr(self._client, operation)
+        how = self.failing.pop(operation, "")
+        if not how:
+            return real
+
+        def fail(**parameters: Any) -> None:
+            if how == "after":
+                real(**parameters)
+            raise EndpointConnectionError(endpoint_url="http://dynamodb")
+
+        return fail
+
+
+@pytest.fixture
+def flaky(dynamodb: Emulator) -> Flaky:
+    """A client of DynamoDB that fails on demand."""
+    return Flaky(dynamodb.client("dynamodb"))
+
+
+@pytest.fixture
+def ledger(flaky: Any, table: str) -> Ledger:
+    """An empty ledger."""
+    return Ledger(flaky, table)

@@ -9,6 +9,7 @@ import pytest
 import urllib3
 
 from functions.core import aws as clients
+from functions.core.ledger import Ledger
 from functions.core.secrets import Secret
 from functions.core.settings import GitHubSettings
 from functions.dispatch.batch import ATTEMPT_MILLISECONDS, Batch
@@ -30,13 +31,14 @@ CANARY = "canary-4be1"
 class Bench:
     """A batch processor between the stand-ins, and the lines that it logs."""
 
-    def __init__(self, aws: Aws, clock: Clock, simulator: Simulator) -> None:
+    def __init__(self, aws: Aws, clock: Clock, simulator: Simulator, ledger: Ledger) -> None:
         self.aws, self.clock, self.simulator = aws, clock, simulator
         self.lines: list[dict[str, Any]] = []
         self.pool = urllib3.PoolManager()
         aws.keep_secret("github", json.dumps({"token": TOKEN}))
         engine = Engine(
             routes={route.name: route for route in (ROUTE, STRICT)},
+            ledger=ledger,
             github=GitHub(GitHubSettings(simulator.url, NEW), self.pool),
             credentials=Credentials(
                 Secret(clients.client("secretsmanager"), "github", clock, stages=("AWSCURRENT",))
@@ -74,9 +76,9 @@ class Bench:
 
 
 @pytest.fixture
-def bench(aws: Aws, clock: Clock, simulator: Simulator) -> Iterator[Bench]:
+def bench(aws: Aws, clock: Clock, simulator: Simulator, ledger: Ledger) -> Iterator[Bench]:
     """A bench whose connections end with the test."""
-    made = Bench(aws, clock, simulator)
+    made = Bench(aws, clock, simulator, ledger)
     yield made
     made.pool.clear()
 
@@ -250,6 +252,23 @@ def test_line_of_a_success(bench: Bench) -> None:
             "run_url": run.html_url,
         }
     ]
+
+
+def test_line_of_a_duplicate(bench: Bench) -> None:
+    """A duplicate is done with, and its line names the run that there is."""
+    bench.run(*versions(1))
+    assert bench.run(*versions(1)) == []
+    told = {"outcome": "Duplicate", "state": "dispatched", "run_id": bench.simulator.run.id}
+    assert told.items() <= bench.lines[1].items()
+
+
+def test_line_of_a_superseded_delivery(bench: Bench) -> None:
+    """A replay that came too late is done with, and its line says what was dispatched in its place."""
+    bench.run(record(delivery(version="9", occurred_at="2026-01-02T00:00:00.000Z")))
+    late = delivery(version="8", occurred_at="2026-01-01T00:00:00.000Z", accepted_at=0)
+    assert bench.run(record(late)) == []
+    assert bench.lines[1]["outcome"] == "Superseded"
+    assert "2026-01-02" in bench.lines[1]["detail"]
 
 
 def test_line_of_a_redirect(bench: Bench) -> None:

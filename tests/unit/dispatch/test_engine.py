@@ -10,6 +10,7 @@ import urllib3
 
 from functions.core import aws as clients
 from functions.core.delivery import Delivery
+from functions.core.ledger import Ledger
 from functions.core.secrets import Secret
 from functions.core.settings import GitHubSettings, Route
 from functions.dispatch.credentials import Credentials
@@ -29,8 +30,8 @@ HOURS = 3600.0
 class Bench:
     """An engine with everything around it, and a secret that holds the right token."""
 
-    def __init__(self, aws: Aws, clock: Clock, simulator: Simulator) -> None:
-        self.aws, self.clock, self.simulator = aws, clock, simulator
+    def __init__(self, aws: Aws, clock: Clock, simulator: Simulator, ledger: Ledger) -> None:
+        self.aws, self.clock, self.simulator, self.ledger = aws, clock, simulator, ledger
         self.url, self.version, self.jitter = simulator.url, NEW, 1.0
         self.pool = urllib3.PoolManager()
         self.routes = [ROUTE]
@@ -45,6 +46,7 @@ class Bench:
         secret = Secret(clients.client("secretsmanager"), "github", self.clock, stages=("AWSCURRENT",))
         return Engine(
             routes={route.name: route for route in self.routes},
+            ledger=self.ledger,
             github=GitHub(GitHubSettings(self.url, self.version), self.pool),
             credentials=Credentials(secret),
             max_age_seconds=24 * HOURS,
@@ -74,9 +76,9 @@ class Bench:
 
 
 @pytest.fixture
-def bench(aws: Aws, clock: Clock, simulator: Simulator) -> Iterator[Bench]:
+def bench(aws: Aws, clock: Clock, simulator: Simulator, ledger: Ledger) -> Iterator[Bench]:
     """A bench whose connections end with the test."""
-    made = Bench(aws, clock, simulator)
+    made = Bench(aws, clock, simulator, ledger)
     yield made
     made.pool.clear()
 
@@ -129,10 +131,10 @@ def test_primary_limit_is_waited_out(start: Start, bench: Bench) -> None:
     limited = start(Settings(per_hour=1))
     bench.url = limited.url
     bench.attempt()
-    seconds = bench.waits("rate-limited")
+    seconds = bench.waits("rate-limited", sent=delivery(version="9"))
     assert HOURS <= seconds <= HOURS + 2
     bench.clock.now += seconds
-    assert isinstance(bench.attempt().outcome, Dispatched)
+    assert isinstance(bench.attempt(delivery(version="9")).outcome, Dispatched)
     assert limited.violations == 0
 
 
@@ -242,6 +244,7 @@ def test_chance_is_used_by_default(bench: Bench) -> None:
     secret = Secret(clients.client("secretsmanager"), "github", bench.clock)
     engine = Engine(
         routes={"default": ROUTE},
+        ledger=bench.ledger,
         github=GitHub(GitHubSettings(bench.url, NEW), bench.pool),
         credentials=Credentials(secret),
         max_age_seconds=HOURS,
@@ -256,11 +259,10 @@ def test_chance_is_used_by_default(bench: Bench) -> None:
 
 def test_old_delivery_expires(bench: Bench) -> None:
     """After a day of trying a delivery is given up, with the reason, and not sent once more."""
-    sent = delivery()
     bench.clock.now += 24 * HOURS
-    assert isinstance(bench.attempt(sent).outcome, Dispatched)
+    assert isinstance(bench.attempt().outcome, Dispatched)
     bench.clock.now += 1
-    assert bench.dies("expired", sent=sent) == "It could not be dispatched within 24 hours."
+    assert bench.dies("expired", sent=delivery(version="9")) == "It could not be dispatched within 24 hours."
     assert len(bench.simulator.seen) == 1
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from functions.core.settings import FILE_NAME, GitHubSettings, load
 from functions.dispatch import handler as module
+from modelrelay.local.emulator import REGION, Emulator
 from modelrelay.local.github import PRESETS
 
 from ..aws import Aws
@@ -37,7 +38,12 @@ class Function:
 
 @pytest.fixture
 def function(
-    aws: Aws, simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    aws: Aws,
+    simulator: Simulator,
+    dynamodb: Emulator,
+    table: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Function]:
     """The function with a bundle's settings, its queues, its secret, and a GitHub."""
     settings = replace(SETTINGS, github=GitHubSettings(simulator.url, NEW))
@@ -46,6 +52,9 @@ def function(
     monkeypatch.setenv("QUEUE_URL", "http://127.0.0.1/queue")
     monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", "http://127.0.0.1/dead")
     monkeypatch.setenv("GITHUB_SECRET_ID", "github")
+    monkeypatch.setenv("LEDGER_TABLE", table)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", dynamodb.url)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     aws.keep_secret("github", json.dumps({"token": TOKEN}))
     log = io.StringIO()
     before = module.logger.registered_handler.stream  # type: ignore[attr-defined]  # it is a stream handler
