@@ -49,7 +49,12 @@ class Child:
         return self._process.wait(timeout)
 
     def stop(self) -> None:
-        """End the process with a word or, if it won't, by force, and whatever it started by force."""
+        """End the process with a word or, if it won't, by force, and whatever it started by force.
+
+        One that has ended and was waited for is left alone: its number may be somebody else's by now.
+        """
+        if self._process.returncode is not None:
+            return
         self._signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.wait(_STOP_SECONDS)

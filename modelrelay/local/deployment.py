@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
 from modelrelay import cdk
 from modelrelay.child import Child
 from modelrelay.errors import CommandError
+from modelrelay.local.signals import Signals
 
 _SECONDS: Final = 300.0
 
@@ -23,10 +24,21 @@ class Deployment:
         folder: Where logs, the synthesised app and the outputs go.
         environment: What makes the CLI talk to the embedded AWS.
         context: CDK context that takes the place of `cdk.json`'s, by key.
+        running: Ends what still runs.
+        signals: Held back while something starts.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], context: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        environment: Mapping[str, str],
+        context: Mapping[str, Any],
+        running: ExitStack,
+        signals: Signals,
+    ) -> None:
         self._folder = folder
+        self._running = running
+        self._signals = signals
         self._app = folder / "cdk.out"
         self._outputs = folder / "outputs.json"
         # What jsii unpacks, and would leave behind when it is ended, goes into our folder.
@@ -42,12 +54,10 @@ class Deployment:
         # Bootstrapping needs no app, and must not start a synthesis of its own.
         bootstrap = [part for part in bootstrap if part not in {"--app", str(self._app)}]
         account = f"aws://000000000000/{self._environment['AWS_REGION']}"
-        with (
-            self._running("synth", synth) as first,
-            self._running("bootstrap", [*bootstrap, account]) as second,
-        ):
-            self._finish(first, "The CDK app could not be synthesised")
-            self._finish(second, "The embedded AWS could not be bootstrapped")
+        first = self._start("synth", synth)
+        second = self._start("bootstrap", [*bootstrap, account])
+        self._finish(first, "The CDK app could not be synthesised")
+        self._finish(second, "The embedded AWS could not be bootstrapped")
 
     def deploy(self) -> dict[str, str]:
         """Deploy what was synthesised and give the stack's outputs."""
@@ -56,19 +66,16 @@ class Deployment:
             *("--require-approval", "never", "--outputs-file", str(self._outputs)),
             app=str(self._app),
         )
-        with self._running("deploy", line) as child:
-            self._finish(child, "The stack could not be deployed")
+        self._finish(self._start("deploy", line), "The stack could not be deployed")
         outputs: dict[str, str] = json.loads(self._outputs.read_text(encoding="utf-8"))[cdk.STACK]
         return outputs
 
-    @contextmanager
-    def _running(self, name: str, line: Sequence[str]) -> Iterator[Child]:
+    def _start(self, name: str, line: Sequence[str]) -> Child:
         log = self._folder / f"{name}.log"
-        child = Child(line, cwd=cdk.ROOT, environment=self._environment, log=log)
-        try:
-            yield child
-        finally:
-            child.stop()
+        with self._signals.held():
+            child = Child(line, cwd=cdk.ROOT, environment=self._environment, log=log)
+            self._running.callback(child.stop)
+        return child
 
     def _finish(self, child: Child, problem: str) -> None:
         try:

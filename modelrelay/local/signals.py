@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
-from typing import Final
+from typing import Final, NoReturn, Self, cast
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -16,24 +16,45 @@ class Stopped(BaseException):
     """Somebody wants us to end. Raised in the main thread wherever it is, once."""
 
 
-@contextlib.contextmanager
-def stoppable() -> Iterator[threading.Event]:
-    """Turn the first signal into `Stopped`; further ones don't disturb the clearing up.
+class Signals:
+    """The signals that end a local run.
 
-    Yields:
-        An event that is never set by us: waiting for it is waiting for a signal.
+    The first one raises `Stopped` in the main thread; further ones don't disturb the clearing up.
     """
-    stopping = False
 
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        nonlocal stopping
-        if not stopping:
-            stopping = True
+    def __init__(self) -> None:
+        self._came = False
+        self._held = False
+        self._before: dict[signal.Signals, object] = {}
+
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._stop) for number in _SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, cast("signal.Handlers", handler))
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold a signal back until the block is through.
+
+        For starting something and arranging for its end: a signal between the two would leave it behind.
+        """
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+        if self._came:
             raise Stopped
 
-    before = {number: signal.signal(number, stop) for number in _SIGNALS}
-    try:
-        yield threading.Event()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    def wait(self) -> NoReturn:
+        """Wait for a signal."""
+        while True:
+            time.sleep(1)
+
+    def _stop(self, _signal: int, _frame: FrameType | None) -> None:
+        first, self._came = not self._came, True
+        if first and not self._held:
+            raise Stopped

@@ -24,7 +24,7 @@ from modelrelay.local.emulator import REGION, Emulator
 from modelrelay.local.forwarder import Forwarder
 from modelrelay.local.progress import Progress
 from modelrelay.local.sample import show_sample
-from modelrelay.local.signals import stoppable
+from modelrelay.local.signals import Signals
 from modelrelay.local.target import GitHubTarget, open_target
 
 _ANSWER_SECONDS: Final = 60.0
@@ -68,13 +68,14 @@ def up(options: Options, progress: Progress) -> None:
     Raises:
         CommandError: Something did not start.
     """
-    with stoppable() as stopped, ExitStack() as running:
+    with Signals() as signals, ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="modelrelay-")))
         target = open_target(options.github_api_url, _settings(options.context), running)
         context = _local_context(options.context, target)
         _check_port(options.port)
-        emulator = _start_emulator(folder, running, progress)
-        outputs = _deploy(folder, emulator, context, progress)
+        emulator = _start_emulator(folder, running, signals, progress)
+        deployment = Deployment(folder, emulator.environment, context, running, signals)
+        outputs = _deploy(deployment, progress)
         _fill_github_secret(emulator, outputs, target)
         forwarder = _forward(outputs["IngestUrl"], options.port, running)
         with progress.step("Waiting for ingest", "Ingest answers"):
@@ -94,7 +95,7 @@ def up(options: Options, progress: Progress) -> None:
         for path in {send.READY_FILE, options.ready_file or send.READY_FILE}:
             running.callback(path.unlink, missing_ok=True)
             _write(path, ready)
-        stopped.wait()
+        signals.wait()
 
 
 def _settings(given: Mapping[str, Any]) -> StackSettings:
@@ -136,18 +137,16 @@ def _check_port(port: int) -> None:
             ) from None
 
 
-def _start_emulator(folder: Path, running: ExitStack, progress: Progress) -> Emulator:
+def _start_emulator(folder: Path, running: ExitStack, signals: Signals, progress: Progress) -> Emulator:
     with progress.step("Starting the embedded AWS", "The embedded AWS runs"):
-        emulator = Emulator(folder)
-        running.callback(emulator.stop)
+        with signals.held():
+            emulator = Emulator(folder)
+            running.callback(emulator.stop)
         emulator.wait_until_ready()
     return emulator
 
 
-def _deploy(
-    folder: Path, emulator: Emulator, context: Mapping[str, Any], progress: Progress
-) -> dict[str, str]:
-    deployment = Deployment(folder, emulator.environment, context)
+def _deploy(deployment: Deployment, progress: Progress) -> dict[str, str]:
     with progress.step("Synthesising the CDK app", "The CDK app is synthesised"):
         deployment.prepare()
     with progress.step("Deploying the stack", "The stack is deployed"):

@@ -195,7 +195,9 @@ def test_not_found_has_the_usual_form(caller: Caller, name: str) -> None:
 def test_faults_have_the_usual_form(caller: Caller, preset: str) -> None:
     """Faults look like GitHub's errors; the garbled one alone doesn't, which is its purpose."""
     caller.line.faults.inject(PRESETS[preset])
-    judge_error("dispatch", caller.call("POST", DISPATCHES, {"ref": "main"}))
+    answer = caller.call("POST", DISPATCHES, {"ref": "main"})
+    assert answer.status >= 300
+    judge_error("dispatch", answer)
 
 
 @pytest.mark.parametrize(("name", "status"), NOT_DESCRIBED)
