@@ -6,12 +6,14 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 _TAIL_LINES: Final = 40
 _STOP_SECONDS: Final = 10
+_LOOK_SECONDS: Final = 0.05
 
 
 class Child:
@@ -37,16 +39,32 @@ class Child:
 
     @property
     def exit_code(self) -> int | None:
-        """How it ended, or None while it runs."""
-        return self._process.poll()
+        """How it ended, or None while it runs.
 
-    def wait(self, timeout: float | None = None) -> int:
+        Asked for here and not by `Popen`, whose lock stays locked for ever when a signal's exception
+        comes between its taking and its release.
+        """
+        if self._process.returncode is None:
+            try:
+                ended, status = os.waitpid(self._process.pid, os.WNOHANG)
+            except ChildProcessError:  # The answer was lost to a signal before.
+                ended, status = self._process.pid, signal.SIGKILL
+            if ended:
+                self._process.returncode = os.waitstatus_to_exitcode(status)
+        return self._process.returncode
+
+    def wait(self, timeout: float) -> int:
         """Wait until it ends and give its exit code.
 
         Raises:
-            subprocess.TimeoutExpired: It still runs after `timeout` seconds.
+            TimeoutError: It still runs after `timeout` seconds.
         """
-        return self._process.wait(timeout)
+        deadline = time.monotonic() + timeout
+        while (code := self.exit_code) is None:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"still running after {timeout} s")
+            time.sleep(_LOOK_SECONDS)
+        return code
 
     def stop(self) -> None:
         """End the process with a word or, if it won't, by force, and whatever it started by force.
@@ -56,10 +74,10 @@ class Child:
         if self._process.returncode is not None:
             return
         self._signal(signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        with contextlib.suppress(TimeoutError):
             self.wait(_STOP_SECONDS)
         self._signal(signal.SIGKILL)
-        self.wait()
+        self.wait(_STOP_SECONDS)
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -80,7 +79,7 @@ class Deployment:
     def _finish(self, child: Child, problem: str) -> None:
         try:
             code = child.wait(_SECONDS)
-        except subprocess.TimeoutExpired:
+        except TimeoutError:
             raise CommandError(f"{problem} within {_SECONDS:.0f} s:\n{child.tail()}") from None
         if code:
             raise CommandError(f"{problem}:\n{child.tail()}")
