@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from functions.core.delivery import Delivery, MalformedMessage
@@ -28,7 +28,6 @@ from functions.dispatch.outcome import (
     Told,
     Wait,
     judge,
-    without_prose,
 )
 from functions.dispatch.request import DispatchRequest, Unshapeable, shape
 
@@ -164,8 +163,8 @@ class Engine:
             reason = NO_ANSWER if error.sent else "unreachable"
             told = Told(detail=f"GitHub did not answer ({error}).")
             return Wait(told, reason, self._backoff(message.receives))
-        outcome = judge(answer, self._clock(), lambda: self._backoff(message.receives))
-        return replace(outcome, told=without_prose(outcome.told, delivery.event.tags.values()))
+        tags = delivery.event.tags.values()
+        return judge(answer, self._clock(), lambda: self._backoff(message.receives), tags)
 
     def _call(self, request: DispatchRequest) -> Answer:
         """Call GitHub; where it rejects the token, once more with the secret read anew."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -36,6 +36,9 @@ NOBODY_KNOWS: Final = frozenset({NO_ANSWER, UNAVAILABLE, UNREADABLE})
 """The reasons to wait after which GitHub may have started a run all the same."""
 
 _MAX_DETAIL: Final = 500
+_MIN_PROSE: Final = 3
+"""A shorter text says nothing about anybody, and taking it out would leave no word whole."""
+
 _SECRETS: Final = re.compile(r"gh[pousr]_[A-Za-z0-9._-]{16,}|github_pat_\w+")
 
 _MOVED: Final = (
@@ -117,15 +120,17 @@ Judged = Dispatched | Wait | DeadLetter
 Outcome = Judged | Duplicate | Superseded
 
 
-def judge(answer: Answer, now: float, backoff: Callable[[], float]) -> Judged:
+def judge(answer: Answer, now: float, backoff: Callable[[], float], prose: Iterable[str] = ()) -> Judged:
     """Turn GitHub's answer into an outcome.
 
     Args:
         answer: GitHub's answer to a dispatch.
         now: Seconds since the epoch.
         backoff: Gives the seconds to wait where GitHub names no time.
+        prose: What people wrote into the event. It is taken out of GitHub's words: a refusal quotes the
+            input that it refuses.
     """
-    told = Told(answer.status, _words(answer), answer.request_id)
+    told = Told(answer.status, _words(answer, prose), answer.request_id)
     if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
         return _accepted(answer, told, backoff)
     limited_for = _limit(answer, now, backoff)
@@ -137,15 +142,6 @@ def judge(answer: Answer, now: float, backoff: Callable[[], float]) -> Judged:
         return Wait(told, _credential_reason(answer), CREDENTIAL_SECONDS)
     reason, hint = _PERMANENT.get(answer.status, (f"github-{answer.status}", ""))
     return DeadLetter(Told(told.status, f"{told.detail} {hint}".strip(), told.request_id), reason)
-
-
-def without_prose(told: Told, prose: Iterable[str]) -> Told:
-    """Take people's prose out of GitHub's words: a refusal quotes the input that it refuses."""
-    detail = told.detail
-    for text in sorted(prose, key=len, reverse=True):
-        if text:
-            detail = detail.replace(text, "[redacted]")
-    return replace(told, detail=detail)
 
 
 def _accepted(answer: Answer, told: Told, backoff: Callable[[], float]) -> Judged:
@@ -195,7 +191,7 @@ def _credential_reason(answer: Answer) -> str:
     return "credential-not-permitted"
 
 
-def _words(answer: Answer) -> str:
+def _words(answer: Answer, prose: Iterable[str]) -> str:
     """Give GitHub's message and the headers that say what to do, without anything secret, and short."""
     hints = [
         f"{label}: {answer.headers[header]}."
@@ -206,7 +202,10 @@ def _words(answer: Answer) -> str:
         if header in answer.headers and answer.status == HTTPStatus.FORBIDDEN
     ]
     words = " ".join([_message(answer), *hints]).strip()
-    return _SECRETS.sub("[redacted]", words)[:_MAX_DETAIL]
+    for text in sorted(prose, key=len, reverse=True):
+        if len(text) >= _MIN_PROSE:
+            words = words.replace(text, "[redacted]")
+    return _SECRETS.sub("[redacted]", words)[:_MAX_DETAIL]  # Cut last: half a secret is one too.
 
 
 def _message(answer: Answer) -> str:

@@ -90,6 +90,14 @@ def test_the_time_out_leaves_time_for_an_attempt() -> None:
     assert DISPATCH_TIMEOUT.to_milliseconds() > ATTEMPT_MILLISECONDS
 
 
+def test_a_claim_outlasts_an_attempt_and_not_the_message(resources: OfType) -> None:
+    """A claim never lapses under a living attempt, and has lapsed when a dead one's message comes back."""
+    from functions.core.ledger import LEASE_SECONDS  # noqa: PLC0415 - beside what it is compared with
+    from functions.dispatch.batch import ATTEMPT_MILLISECONDS  # noqa: PLC0415
+
+    assert ATTEMPT_MILLISECONDS / 1000 < LEASE_SECONDS < deliveries(resources)["VisibilityTimeout"]
+
+
 def test_the_event_source_reports_single_failures_two_at_a_time(resources: OfType) -> None:
     """One bad delivery does not send its whole batch back, and GitHub sees two callers at the most."""
     (source,) = properties(resources("AWS::Lambda::EventSourceMapping"))

@@ -168,6 +168,14 @@ def test_refusal_that_quotes_a_tag_tells_all_but_the_tag(bench: Bench) -> None:
     assert detail == "Provided value '[redacted]' for input 'x' not in the list"
 
 
+def test_tag_is_taken_out_before_words_are_cut(bench: Bench) -> None:
+    """A long quotation that is cut leaves no half of a tag behind."""
+    prose = "a tag of prose. " * 60
+    bench.simulator.inject(refusal(422, f"Provided value '{prose}' not in the list"))
+    detail = bench.dies("github-refused", sent=delivery(tags={"note": prose, "short": "a"}))
+    assert detail == "Provided value '[redacted]' not in the list"
+
+
 def test_unknown_version_is_dead_lettered(bench: Bench) -> None:
     """An API version that this GitHub does not know names the setting to mend."""
     bench.version = "2030-01-01"
