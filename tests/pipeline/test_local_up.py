@@ -149,31 +149,24 @@ def test_a_stop_in_the_middle_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_wrong_context_is_one_clear_message(tmp_path: Path) -> None:
-    """A mistake in the configuration is told before anything starts."""
-    process = start(tmp_path / "ready.json", "--context", 'relay={"githb": {}}')
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--context", 'relay={"githb": {}}'], "relay.githb is not a known key (did you mean 'github'?)"),
+        (["--github-api-url", "nonsense"], "relay.github.api_url should be a base address"),
+        (["--context", "relay"], "should be KEY=JSON"),
+    ],
+)
+def test_a_mistake_is_one_clear_message_before_anything_starts(
+    tmp_path: Path, arguments: list[str], told: str
+) -> None:
+    """What can't be used is told with what can, and nothing was started for it."""
+    process = start(tmp_path / "ready.json", *arguments)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "relay.githb is not a known key (did you mean 'github'?)" in output
-    assert "Traceback" not in output
-
-
-def test_an_address_that_is_none_is_told_before_anything_starts(tmp_path: Path) -> None:
-    """A GitHub address that can't be used is one clear message."""
-    process = start(tmp_path / "ready.json", "--github-api-url", "nonsense")
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert "relay.github.api_url should be a base address" in output
+    assert told in output
     assert "Traceback" not in output
     assert "embedded AWS" not in output
-
-
-def test_a_context_that_is_no_json_is_one_clear_message(tmp_path: Path) -> None:
-    """A context value that can't be read is told with the form that can."""
-    process = start(tmp_path / "ready.json", "--context", "relay")
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert "should be KEY=JSON" in output
 
 
 def test_a_taken_port_is_one_clear_message(tmp_path: Path) -> None:
