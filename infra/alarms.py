@@ -10,21 +10,28 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
+from functions.core.metrics import SERVICE, Metric
 from infra.queues import Queues
 
 RUNBOOK: Final = "docs/operations.md"
 
 HOUR_SECONDS: Final = 3600
 
-pattern = logs.FilterPattern
 
-CREDENTIAL_REASONS: Final = "credential-*"
-"""How the log lines of `functions.dispatch` name what a person must mend about GitHub's credential."""
+def measured(scope: Construct, metric: Metric, statistic: str = "Sum", label: str = "") -> cloudwatch.Metric:
+    """Give a metric that a function writes, in the stack's namespace, five minutes at a time."""
+    return cloudwatch.Metric(
+        namespace=Stack.of(scope).stack_name,
+        metric_name=metric.title,
+        dimensions_map={SERVICE: metric.service},
+        statistic=statistic,
+        period=Duration.minutes(5),
+        label=label or None,
+    )
 
 
 class Alarms(Construct):
@@ -46,7 +53,6 @@ class Alarms(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self.all: dict[str, cloudwatch.Alarm] = {}
-        self._dispatch_log = dispatch.log_group
         self._topic = _topic(self, email)
         five = Duration.minutes(5)
         letters = queues.dead_letters.metric_approximate_number_of_messages_visible(
@@ -55,22 +61,22 @@ class Alarms(Construct):
         self._alarm("DeadLetters", letters, "Deliveries lie in the dead-letter queue and need a person.")
         self._alarm(
             "Credential",
-            self._logged("CredentialWaits", pattern.string_value("$.reason", "=", CREDENTIAL_REASONS)),
+            measured(self, Metric.CREDENTIAL_WAITS),
             "GitHub's credential is missing, wrong or not permitted; events wait until it is mended.",
         )
-        waiting = self._logged("WaitAge", pattern.string_value("$.outcome", "=", "Wait"), "$.age_seconds")
+        waiting = measured(self, Metric.WAIT_AGE, "Maximum")
         self._alarm("Waiting", waiting, "A delivery has been tried in vain for an hour.", HOUR_SECONDS)
         # SQS's own age says nothing of messages received three times or more; it sees what nobody receives.
         unseen = queues.deliveries.metric_approximate_age_of_oldest_message(period=five, statistic="Maximum")
         self._alarm("Backlog", unseen, "A delivery has lain on the queue for an hour.", HOUR_SECONDS)
         self._alarm(
             "Redirected",
-            self._logged("Redirects", pattern.boolean_value("$.redirected", value=True)),
+            measured(self, Metric.REDIRECTED),
             "A repository was renamed; it is still found, and the configuration should follow.",
         )
         self._alarm("IngestErrors", api.metric_server_error(period=five), "Webhooks are answered with a 5xx.")
         self._alarm("DispatchErrors", dispatch.metric_errors(period=five), "The dispatch function fails.")
-        failed = self._logged("FailedAttempts", pattern.string_value("$.outcome", "=", "Failed"))
+        failed = measured(self, Metric.FAILED)
         self._alarm(
             "FailedAttempts", failed, "Attempts end in errors of our own; the deliveries stay queued."
         )
@@ -89,19 +95,6 @@ class Alarms(Construct):
         alarm.add_alarm_action(actions.SnsAction(self._topic))
         alarm.add_ok_action(actions.SnsAction(self._topic))
         self.all[name] = alarm
-
-    def _logged(self, name: str, which: logs.IFilterPattern, value: str = "1") -> cloudwatch.Metric:
-        """Make a metric of dispatch's log lines: their number, or the largest of a field."""
-        found = logs.MetricFilter(
-            self,
-            f"{name}Metric",
-            log_group=self._dispatch_log,
-            filter_pattern=which,
-            metric_namespace=Stack.of(self).stack_name,
-            metric_name=name,
-            metric_value=value,
-        )
-        return found.metric(period=Duration.minutes(5), statistic="Sum" if value == "1" else "Maximum")
 
 
 def _topic(scope: Construct, email: str | None) -> sns.Topic:

@@ -47,9 +47,10 @@ class RelayFunction(lambda_.Function):
         log_group = logs.LogGroup(
             scope, f"{construct_id}Log", retention=LOG_RETENTION, removal_policy=RemovalPolicy.DESTROY
         )
+        runs_here = scope.node.try_get_context(bundling.HERE_KEY) in {True, "true"}
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch, bundle.name)
-            bundling.make(bundle, settings, folder)
+            bundling.make(bundle, settings, folder, bundling.HERE if runs_here else bundling.LAMBDA)
             super().__init__(
                 scope,
                 construct_id,

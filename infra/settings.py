@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -70,6 +70,7 @@ class RouteSettings(_Strict):
     inputs: Annotated[Mapping[fields.InputName, fields.Template], Field(max_length=MAX_INPUTS)] = (
         DEFAULT_INPUTS
     )
+    on_unknown: Literal["retry", "hold"] = "retry"
 
 
 class GitHub(_Strict):
@@ -163,7 +164,12 @@ def from_context(context: Mapping[str, Any]) -> StackSettings:
     relay = _parse(Relay, RELAY_KEY, context.get(RELAY_KEY))
     functions = RelaySettings(
         routes=_routes(relay, account, account_key),
-        github=GitHubSettings(relay.github.api_url, relay.github.api_version),
+        github=GitHubSettings(
+            relay.github.api_url,
+            relay.github.api_version,
+            relay.github.max_per_minute,
+            relay.github.max_per_hour,
+        ),
         ingest=IngestSettings(
             senders=relay.ingest.senders,
             allowed_cidrs=relay.ingest.allowed_cidrs,
@@ -237,6 +243,7 @@ def _routes(relay: Relay, account: Account, account_key: str) -> tuple[Route, ..
             aliases=route.aliases,
             target=_target(route.target, account, f"relay.routes[{index}].target", account_key),
             inputs=dict(route.inputs),
+            on_unknown=route.on_unknown,
         )
         for index, route in enumerate(relay.routes)
     )

@@ -106,7 +106,9 @@ class RelayStack(Stack):
         )
         function.add_event_source(source)
         self.queues.dead_letters.grant_send_messages(function)
-        self.ledger.grant(function, "dynamodb:GetItem", "dynamodb:UpdateItem")
+        self.ledger.grant(
+            function, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"
+        )
         self.secrets.github.grant_read(function)
         return function
 

@@ -1,30 +1,31 @@
 """The ledger: what happened to each delivery, written with conditions only.
 
-    (nothing) ──claim──► claimed ──GitHub accepted──────────► dispatched    final
-                          ▲   │ ├──GitHub refused for now───► waiting
-                          │   │ ├──nobody knows─────────────► unknown
-                          │   │ ├──waiting won't mend it────► dead-lettered
-                          │   │ └──a newer fact was dispatched──► superseded    final
-                          │   └────the attempt died: the claim lapses
-                          └─claim── waiting, unknown, dead-lettered (replayed), or lapsed
+    (nothing) ─► waiting ─► claimed ─┬─ GitHub accepted ───────────► dispatched     final
+        └──────────────────▲  ▲      ├─ GitHub refused for now ────► waiting
+                           │  │      ├─ nobody knows ──────────────► unknown
+                           │  │      ├─ waiting won't mend it ─────► dead-lettered
+                           │  │      └─ the attempt died: the claim lapses, and nobody knows
+       waiting, unknown, dead-lettered (replayed) ─► claimed, dead-lettered, superseded;
+       unknown ─► dispatched, where the run is found
 
-| state         | what it survives                                                                    |
-|---------------|-------------------------------------------------------------------------------------|
-| claimed       | a second function with the same delivery waits; the attempt's death ends the lease  |
-| waiting       | everything: the message on the queue brings it back                                 |
-| unknown       | everything: it is on record that GitHub may have started a run                      |
-| dispatched    | duplicates and replays, for as long as the ledger remembers                         |
-| dead-lettered | a lost dead letter: the message comes back and is tried                             |
-| superseded    | duplicates and replays                                                              |
+| state         | what it means                            | what it survives                               |
+|---------------|------------------------------------------|------------------------------------------------|
+| waiting       | nothing was sent, or GitHub refused it   | everything: the queue brings it back           |
+| claimed       | a call to GitHub begins, or is under way | a second function waits; a death ends it       |
+| unknown       | GitHub may have started a run            | everything: it is looked up before it is sent  |
+| dispatched    | GitHub started a run                     | duplicates and replays, for 90 days            |
+| dead-lettered | a person must look                       | a lost letter: the message is buried again     |
+| superseded    | a newer fact was dispatched instead      | duplicates; a forced replay sends it           |
 
-Only an attempt moves a delivery, and only while it holds the claim. A slot is what a newer fact replaces:
-one model's stage or alias on one route. It remembers when the newest dispatched fact had happened.
+Only an attempt moves a delivery, and each write is refused unless the entry is still as the attempt read it
+(`revision`). A slot is what a newer fact replaces: one model's stage or alias on one route. It remembers when
+the newest dispatched fact had happened.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,21 +38,23 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 KEEP_SECONDS: Final = 90 * 24 * 3600
-LEASE_SECONDS: Final = 90.0
-"""How long a claim holds: longer than an attempt can take, shorter than the queue hides its message."""
+LEASE_SECONDS: Final = 60.0
+"""How long a claim holds: longer than the call to GitHub and the writing of its outcome can take."""
 
-_CLAIMABLE: Final = (
-    "attribute_not_exists(id) OR #state IN (:waiting, :unknown, :dead) "
-    "OR (#state = :state AND claimed_at < :lapsed)"
-)
+CALL_SECONDS: Final = 25.0
+"""How long after its claim an attempt has to do with GitHub. What it starts there is created by then."""
+
+BY_MODEL: Final = "by-model"
+BY_STATE: Final = "by-state"
 _REFUSED: Final = "ConditionalCheckFailed"
+_MAX_KEY_BYTES: Final = 2048  # of an index's key: DynamoDB refuses the whole item above it
 
 
 class State(StrEnum):
     """What is known of a delivery."""
 
-    CLAIMED = "claimed"
     WAITING = "waiting"
+    CLAIMED = "claimed"
     UNKNOWN = "unknown"
     DISPATCHED = "dispatched"
     DEAD_LETTERED = "dead-lettered"
@@ -62,34 +65,79 @@ class LedgerUnavailable(Exception):
     """DynamoDB did not do as it was told. Whether a write took effect is not known."""
 
 
-class NotOurs(Exception):
-    """The claim has lapsed and somebody else moved the delivery on."""
+class Overtaken(Exception):
+    """Somebody else moved the delivery since its entry was read. Raised by a write, which did nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the ledger says of a delivery. Times are seconds since the epoch.
+    """What the ledger says of a delivery. Times are seconds since the epoch; 0 and "" mean none.
 
     Attributes:
         state: Where the delivery stands.
-        holder: Who claimed it last.
-        attempts: How often it was claimed.
-        claimed_at: When the last attempt began; nothing was sent to GitHub before.
+        revision: Counts the writes.
+        holder: The attempt that wrote last.
+        updated_at: When it wrote.
+        attempts: How often a call to GitHub was begun.
+        deaths: How many of them ended without an outcome.
+        claimed_at: When the last one was begun.
+        called_at: When it was sent.
+        booked_at: When the delivery has its turn, where the gate put it off.
+        doubt_since: Begin of the call of which nobody knows what it did; nothing was started earlier.
+        doubt_until: End of it: GitHub created a run by then, or never.
+        looks: How often GitHub's listing was asked in vain since.
+        reason: Why it waits or was dead-lettered.
+        detail: The same in words.
         run_id: The run that was started.
         run_url: Where people see it.
     """
 
-    state: State
+    state: State = State.WAITING
+    revision: int = 0
     holder: str = ""
+    updated_at: float = 0.0
     attempts: int = 0
+    deaths: int = 0
     claimed_at: float = 0.0
-    run_id: int | None = None
+    called_at: float = 0.0
+    booked_at: float = 0.0
+    doubt_since: float = 0.0
+    doubt_until: float = 0.0
+    looks: int = 0
+    reason: str = ""
+    detail: str = ""
+    run_id: int = 0
     run_url: str = ""
 
     @property
     def lapses_at(self) -> float:
         """When the claim no longer holds."""
         return self.claimed_at + LEASE_SECONDS
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether GitHub may have started a run that is not on record."""
+        return self.doubt_since > 0
+
+    @property
+    def doubt(self) -> tuple[float, float]:
+        """The span of the call of which it is not on record what it did; zeros where there is none."""
+        if self.state is State.CLAIMED:
+            return self.claimed_at, self.claimed_at + CALL_SECONDS
+        return self.doubt_since, self.doubt_until
+
+    def recovered(self, now: float) -> Entry:
+        """Give the entry as it is to be read where its claim has lapsed: nobody knows what the call did."""
+        if self.state is not State.CLAIMED or now < self.lapses_at:
+            return self
+        since, until = self.doubt
+        deaths = self.deaths + 1
+        return replace(
+            self, state=State.UNKNOWN, deaths=deaths, doubt_since=since, doubt_until=until, looks=0
+        )
+
+
+_FIELDS: Final[Mapping[str, Any]] = {field.name: field.default for field in fields(Entry)}
 
 
 class Ledger:
@@ -104,88 +152,102 @@ class Ledger:
         self._client = client
         self._table = table
 
-    def claim(self, delivery: Delivery, holder: str, now: float) -> Entry:
-        """Claim a delivery for one attempt.
+    def get(self, delivery_id: str) -> Entry:
+        """Give a delivery's entry; one of revision 0 where the ledger does not know it.
+
+        Raises:
+            LedgerUnavailable: DynamoDB failed.
+        """
+        return _entry(self._item(delivery_id))
+
+    def move(self, delivery: Delivery, entry: Entry, now: float) -> Entry:
+        """Write an entry in the place of the one of the same revision.
 
         Args:
             delivery: The delivery.
-            holder: Names the attempt; the claim is ours if the entry's holder is this.
+            entry: What is to stand there, with `revision` as it was read.
             now: Seconds since the epoch.
 
         Returns:
-            The entry: with our holder and state `claimed`, or as it stands where it can't be claimed.
+            The entry as it stands there now.
 
         Raises:
-            LedgerUnavailable: DynamoDB failed. The claim may stand, and lapses.
-        """
-        sets = {"holder": holder, "claimed_at": round(now, 3)} | _moving(State.CLAIMED, now)
-        values = {
-            ":waiting": State.WAITING,
-            ":unknown": State.UNKNOWN,
-            ":dead": State.DEAD_LETTERED,
-            ":lapsed": round(now - LEASE_SECONDS, 3),
-        }
-        try:
-            answer = self._client.update_item(
-                TableName=self._table,
-                Key=_key(delivery.id),
-                ConditionExpression=_CLAIMABLE,
-                ReturnValues="ALL_NEW",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                **_update(sets | _description(delivery), values, count="attempts"),
-            )
-        except self._client.exceptions.ConditionalCheckFailedException as error:
-            response: Mapping[str, Any] = error.response
-            return _entry(response["Item"])
-        except (ClientError, BotoCoreError) as error:
-            raise LedgerUnavailable(type(error).__name__) from error
-        return _entry(answer["Attributes"])
-
-    def newest(self, delivery: Delivery) -> str:
-        """Give when the newest dispatched fact of the delivery's slot had happened; empty without one."""
-        slot_id = _slot(delivery)
-        item = self._item(slot_id) if slot_id else {}
-        return str(item.get("occurred_at", {}).get("S", ""))
-
-    def settle(self, delivery: Delivery, claim: Entry, state: State, now: float, **facts: Any) -> None:
-        """Write what became of an attempt.
-
-        Args:
-            delivery: The delivery.
-            claim: The claim that the attempt holds.
-            state: What it became.
-            now: Seconds since the epoch.
-            facts: `reason`, `detail`, `run_id`, `run_url`.
-
-        Raises:
-            NotOurs: The claim had lapsed and somebody moved the delivery on.
+            Overtaken: Somebody moved the delivery since.
             LedgerUnavailable: DynamoDB failed; the write may have taken effect.
         """
-        update = self._settlement(delivery, claim, _moving(state, now) | facts)
+        written = replace(entry, revision=entry.revision + 1, updated_at=round(now, 3))
+        put = self._put(delivery, written)
+        slot_id = _slot(delivery) if entry.state is State.DISPATCHED else ""
         try:
-            if state is State.DISPATCHED and (slot_id := _slot(delivery)):
+            if slot_id:
                 advance = self._advance(slot_id, delivery, now)
-                self._client.transact_write_items(TransactItems=[{"Update": update}, {"Update": advance}])
+                self._client.transact_write_items(TransactItems=[{"Put": put}, {"Update": advance}])
             else:
-                self._client.update_item(**update)
+                self._client.put_item(**put)
         except self._client.exceptions.ConditionalCheckFailedException:
-            self._confirm(delivery, claim, state)
+            self._confirm(delivery, written)
         except self._client.exceptions.TransactionCanceledException as error:
             response: Mapping[str, Any] = error.response
             ours, slot = (reason["Code"] for reason in response["CancellationReasons"])
             if ours == _REFUSED:
-                self._confirm(delivery, claim, state)
+                self._confirm(delivery, written)
             elif slot == _REFUSED:
-                self._settle_alone(update)
+                self._move_alone(delivery, written, put)
             else:
                 raise LedgerUnavailable(type(error).__name__) from error
         except (ClientError, BotoCoreError) as error:
             raise LedgerUnavailable(type(error).__name__) from error
+        return written
 
-    def get(self, delivery_id: str) -> Entry | None:
-        """Give a delivery's entry, if the ledger knows it."""
-        item = self._item(delivery_id)
-        return _entry(item) if item else None
+    def newest(self, delivery: Delivery) -> str:
+        """Give when the newest dispatched fact of the delivery's slot had happened; empty without one.
+
+        Raises:
+            LedgerUnavailable: DynamoDB failed.
+        """
+        slot_id = _slot(delivery)
+        item = self._item(slot_id) if slot_id else {}
+        return str(item.get("occurred_at", {}).get("S", ""))
+
+    def of_model(self, model: str) -> Iterator[tuple[str, Entry]]:
+        """Give a model's deliveries with their ids, the one accepted last first; some seconds behind.
+
+        Raises:
+            LedgerUnavailable: DynamoDB failed.
+        """
+        return self._query(BY_MODEL, "#key = :key", {":key": {"S": model}}, "model")
+
+    def in_state(self, state: State, since: float, until: float) -> Iterator[tuple[str, Entry]]:
+        """Give the deliveries that came into a state between two moments, newest first; seconds behind.
+
+        Raises:
+            LedgerUnavailable: DynamoDB failed.
+        """
+        values = {":key": {"S": state.value}, ":since": {"N": str(since)}, ":until": {"N": str(until)}}
+        return self._query(BY_STATE, "#key = :key AND updated_at BETWEEN :since AND :until", values, "state")
+
+    def _query(
+        self, index: str, condition: str, values: dict[str, Any], key: str
+    ) -> Iterator[tuple[str, Entry]]:
+        page: dict[str, Any] = {}
+        while True:
+            try:
+                answer = self._client.query(
+                    TableName=self._table,
+                    IndexName=index,
+                    KeyConditionExpression=condition,
+                    ExpressionAttributeNames={"#key": key},
+                    ExpressionAttributeValues=values,
+                    ScanIndexForward=False,
+                    **page,
+                )
+            except (ClientError, BotoCoreError) as error:
+                raise LedgerUnavailable(type(error).__name__) from error
+            for item in answer["Items"]:
+                yield str(item["id"]["S"]), _entry(item)
+            if "LastEvaluatedKey" not in answer:
+                return
+            page = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
     def _item(self, item_id: str) -> Mapping[str, Any]:
         try:
@@ -194,40 +256,68 @@ class Ledger:
             raise LedgerUnavailable(type(error).__name__) from error
         return answer.get("Item", {})
 
-    def _settlement(self, delivery: Delivery, claim: Entry, sets: dict[str, Any]) -> Any:
+    def _put(self, delivery: Delivery, entry: Entry) -> Any:
+        values = {name: value for name, value in asdict(entry).items() if value != _FIELDS[name]}
+        item = {
+            "id": delivery.id,
+            "state": entry.state,
+            "expires_at": int(entry.updated_at) + KEEP_SECONDS,
+            **_description(delivery),
+            **values,
+        }
         return {
             "TableName": self._table,
-            "Key": _key(delivery.id),
-            "ConditionExpression": "#state = :claimed AND holder = :holder",
-            **_update(sets, {":claimed": State.CLAIMED, ":holder": claim.holder}),
+            "Item": {name: attribute(value) for name, value in item.items()},
+            **unless_written_since(entry.revision - 1),
         }
 
     def _advance(self, slot_id: str, delivery: Delivery, now: float) -> Any:
         """Tell the slot of a newer fact; refused where it knows one that is as new."""
-        sets = {"occurred_at": delivery.event.occurred_at, "expires_at": int(now) + KEEP_SECONDS}
         return {
             "TableName": self._table,
             "Key": _key(slot_id),
             "ConditionExpression": "attribute_not_exists(id) OR occurred_at < :occurred_at",
-            **_update(sets, {}),
+            "UpdateExpression": "SET occurred_at = :occurred_at, expires_at = :expires_at",
+            "ExpressionAttributeValues": {
+                ":occurred_at": {"S": delivery.event.occurred_at},
+                ":expires_at": {"N": str(int(now) + KEEP_SECONDS)},
+            },
         }
 
-    def _settle_alone(self, update: Any) -> None:
-        """Settle without the slot, which knows a newer fact already."""
+    def _move_alone(self, delivery: Delivery, written: Entry, put: Any) -> None:
+        """Write without the slot, which knows a newer fact already."""
         try:
-            self._client.update_item(**update)
+            self._client.put_item(**put)
+        except self._client.exceptions.ConditionalCheckFailedException:
+            self._confirm(delivery, written)
         except (ClientError, BotoCoreError) as error:
             raise LedgerUnavailable(type(error).__name__) from error
 
-    def _confirm(self, delivery: Delivery, claim: Entry, state: State) -> None:
+    def _confirm(self, delivery: Delivery, written: Entry) -> None:
         """Find out whether a refused write had taken effect before, at a try whose answer got lost."""
-        entry = self.get(delivery.id)
-        if entry is None or (entry.holder, entry.state) != (claim.holder, state):
-            raise NotOurs(delivery.id)
+        found = self.get(delivery.id)
+        if (found.revision, found.holder) != (written.revision, written.holder):
+            raise Overtaken(delivery.id)
 
 
-def _moving(state: State, now: float) -> dict[str, Any]:
-    return {"state": state, "updated_at": round(now, 3), "expires_at": int(now) + KEEP_SECONDS}
+def unless_written_since(revision: int) -> dict[str, Any]:
+    """Give the condition under which an item may be written that was read at a revision."""
+    if not revision:
+        return {"ConditionExpression": "attribute_not_exists(revision)"}
+    return {
+        "ConditionExpression": "revision = :revision",
+        "ExpressionAttributeValues": {":revision": {"N": str(revision)}},
+    }
+
+
+def attribute(value: str | float) -> dict[str, str]:
+    """Write a value as DynamoDB takes it."""
+    return {"S": value} if isinstance(value, str) else {"N": str(value)}
+
+
+def plain(value: Mapping[str, Any]) -> str | float:
+    """Read a value as DynamoDB gives it."""
+    return str(value["S"]) if "S" in value else float(value["N"])
 
 
 def _key(item_id: str) -> dict[str, Any]:
@@ -249,47 +339,18 @@ def _description(delivery: Delivery) -> dict[str, Any]:
     event = delivery.event
     description = {
         "route": delivery.route,
-        "model": event.model_name,
+        "model": event.model_name if len(event.model_name.encode()) <= _MAX_KEY_BYTES else "",
         "version": event.version,
         "kind": event.kind,
+        "from_stage": event.from_stage,
         "to_stage": event.to_stage,
         "alias": event.alias,
         "occurred_at": event.occurred_at,
         "accepted_at": delivery.accepted_at,
     }
-    return {name: value for name, value in description.items() if value is not None}
-
-
-def _update(sets: Mapping[str, Any], values: Mapping[str, Any], count: str = "") -> dict[str, Any]:
-    """Write an update expression; `values` are those that only its condition names."""
-    expression = "SET " + ", ".join(f"#{name} = :{name}" for name in sets)
-    given = {**{f":{name}": value for name, value in sets.items()}, **values}
-    if count:
-        expression += f" ADD {count} :one"
-        given[":one"] = 1
-    return {
-        "UpdateExpression": expression,
-        "ExpressionAttributeNames": {f"#{name}": name for name in sets},
-        "ExpressionAttributeValues": {name: _attribute(value) for name, value in given.items()},
-    }
-
-
-def _attribute(value: Any) -> dict[str, str]:
-    return {"S": value} if isinstance(value, str) else {"N": str(value)}
+    return {name: value for name, value in description.items() if value}  # an index takes no empty key
 
 
 def _entry(item: Mapping[str, Any]) -> Entry:
-    def text(name: str) -> str:
-        return str(item.get(name, {}).get("S", ""))
-
-    def number(name: str) -> float:
-        return float(item.get(name, {}).get("N", 0))
-
-    return Entry(
-        state=State(text("state")),
-        holder=text("holder"),
-        attempts=int(number("attempts")),
-        claimed_at=number("claimed_at"),
-        run_id=int(item["run_id"]["N"]) if "run_id" in item else None,
-        run_url=text("run_url"),
-    )
+    values = {name: type(default)(plain(item[name])) for name, default in _FIELDS.items() if name in item}
+    return Entry(**values)

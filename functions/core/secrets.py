@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 TTL_SECONDS: Final = 240
 """A new value is in force within five minutes (docs/security.md), so we look again after four."""
 
-
 FAILURE_SECONDS: Final = 5
 """How long to leave Secrets Manager alone after it failed and nothing is known yet."""
 
@@ -48,15 +47,19 @@ class Secret:
         self._stages = stages
         self._values: tuple[str, ...] | None = None
         self._failure = ""
-        self._read_again_at = float("-inf")
+        self._asked_at = float("-inf")
+        self._pause: float = TTL_SECONDS
 
-    def values(self) -> tuple[str, ...]:
+    def values(self, max_age: float = TTL_SECONDS) -> tuple[str, ...]:
         """Give the values, newest first, without empty ones. Empty when nothing was filled in yet.
+
+        Args:
+            max_age: How many seconds ago they may have been read; never more than the usual four minutes.
 
         Raises:
             SecretUnavailable: Secrets Manager fails and nothing is known.
         """
-        if self._clock() >= self._read_again_at:
+        if self._clock() - self._asked_at >= min(max_age, self._pause):
             self._refresh()
         if self._values is None:
             raise SecretUnavailable(self._failure)
@@ -64,7 +67,7 @@ class Secret:
 
     def forget(self) -> None:
         """Ask again at the next use: somebody said that the value is wrong."""
-        self._read_again_at = float("-inf")
+        self._asked_at = float("-inf")
 
     def _refresh(self) -> None:
         try:
@@ -72,11 +75,11 @@ class Secret:
         except (ClientError, BotoCoreError) as error:
             self._failure = type(error).__name__
             # A flood of requests must not become a flood of calls while Secrets Manager is unwell.
-            pause = TTL_SECONDS if self._values else FAILURE_SECONDS
+            self._pause = TTL_SECONDS if self._values else FAILURE_SECONDS
         else:
             self._values = tuple(value for value in found if value)
-            pause = TTL_SECONDS
-        self._read_again_at = self._clock() + pause
+            self._pause = TTL_SECONDS
+        self._asked_at = self._clock()
 
     def _read(self, stage: str) -> str:
         try:

@@ -29,7 +29,8 @@ class Target:
 class Route:
     """Which events go to which workflow, and what the workflow is told.
 
-    An empty `models`, `to_stages` or `aliases` takes everything.
+    An empty `models`, `to_stages` or `aliases` takes everything. `on_unknown` says what to do where it can't
+    be found out whether GitHub started a run: `retry`, or `hold` it among the dead letters.
     """
 
     name: str
@@ -39,14 +40,17 @@ class Route:
     aliases: tuple[str, ...]
     target: Target
     inputs: Mapping[str, str]
+    on_unknown: str = "retry"
 
 
 @dataclass(frozen=True, slots=True)
 class GitHubSettings:
-    """Where GitHub's API is and which version of it to speak."""
+    """Where GitHub's API is, which version of it to speak, and how often to call it at the most."""
 
     api_url: str
     api_version: str
+    max_per_minute: int = 60
+    max_per_hour: int = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,4 +106,5 @@ def _route(fields: Mapping[str, Any]) -> Route:
         aliases=tuple(fields["aliases"]),
         target=Target(**fields["target"]),
         inputs=fields["inputs"],
+        on_unknown=fields["on_unknown"],
     )

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any, Final
 from aws_lambda_powertools.utilities.batch import SqsFifoPartialProcessor, process_partial_response
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.core.aws import CALL_SECONDS
+from functions.core.metrics import Meter
+from functions.dispatch.account import measured, told
+from functions.dispatch.calls import ATTEMPT_SECONDS
 from functions.dispatch.engine import Attempt, Engine, Message
-from functions.dispatch.github import TIMEOUT_SECONDS
-from functions.dispatch.outcome import DeadLetter, Dispatched, Duplicate, Wait
+from functions.dispatch.outcome import DeadLetter, Wait
 from functions.dispatch.settlement import Queues
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-ATTEMPT_MILLISECONDS: Final = round((2 * TIMEOUT_SECONDS + 6 * CALL_SECONDS) * 1000)
-"""The longest that one attempt takes: two dispatches (the second after a 401), each after a look at the
-secret, three calls to the ledger, and one to the queues."""
+BEGIN_SECONDS: Final = ATTEMPT_SECONDS + 10.0
+"""What must be left of the invocation to begin with a message: the reading, the call, the taking effect."""
 
 
 class Returned(Exception):
@@ -38,26 +38,36 @@ class Batch:
         engine: Attempts a delivery.
         queues: Where outcomes take effect.
         log: Writes one line: a message, and fields by keyword.
+        meter: Writes metrics.
         clock: Seconds since the epoch.
     """
 
     def __init__(
-        self, engine: Engine, queues: Queues, log: Callable[..., None], clock: Callable[[], float]
+        self,
+        engine: Engine,
+        queues: Queues,
+        log: Callable[..., None],
+        meter: Meter,
+        clock: Callable[[], float],
     ) -> None:
         self._engine = engine
         self._queues = queues
         self._log = log
+        self._meter = meter
         self._clock = clock
 
     def run(self, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         """Attempt every message for which there is time; name those that stay on the queue."""
         settled: set[str] = set()
 
+        def time_left() -> float:
+            return context.get_remaining_time_in_millis() / 1000
+
         def work(record: SQSRecord) -> None:
-            if context.get_remaining_time_in_millis() < ATTEMPT_MILLISECONDS:
+            if time_left() < BEGIN_SECONDS:
                 raise Returned
             settled.add(record.message_id)
-            self._attempt(record)
+            self._attempt(record, time_left)
 
         processor = SqsFifoPartialProcessor(skip_group_on_error=True)
         processor.raise_on_entire_batch_failure = False  # A batch that waits is no function error.
@@ -66,25 +76,28 @@ class Batch:
         self._put_back([record for record in event["Records"] if record["messageId"] in staying - settled])
         return dict(answer)
 
-    def _attempt(self, record: SQSRecord) -> None:
-        """Attempt a message, put the outcome into effect, and log one line, whatever happens."""
+    def _attempt(self, record: SQSRecord, time_left: Callable[[], float]) -> None:
+        """Attempt a message, put the outcome into effect, and tell of it once, whatever happens."""
         started = self._clock()
         message = _message(record)
-        facts: dict[str, Any] = {"message_id": record.message_id}
+        story: dict[str, Any] = {"message_id": record.message_id}
+        attempt: Attempt | None = None
         try:
-            attempt = self._engine.attempt(message)
-            facts |= _facts(attempt)
+            attempt = self._engine.attempt(message, time_left)
+            story |= told(attempt)
             self._settle(record, attempt)
         except Returned:
             raise
         except Exception as error:
             # Powertools says nothing of it. The error's text may quote the payload, so its type must do.
-            facts |= {"outcome": "Failed", "error": type(error).__name__}
+            story |= {"outcome": "Failed", "error": type(error).__name__}
             raise
         finally:
-            facts["milliseconds"] = round((self._clock() - started) * 1000)
-            facts["age_seconds"] = round(started - message.sent_at)
-            self._log("attempt", receives=message.receives, **facts)
+            story["receives"] = int(record.attributes.approximate_receive_count or 1)
+            story["age_seconds"] = round(started - message.sent_at)
+            story["milliseconds"] = round((self._clock() - started) * 1000)
+            self._log("attempt", **story)
+            self._meter.record(*measured(story, attempt, self._clock()))
 
     def _settle(self, record: SQSRecord, attempt: Attempt) -> None:
         match attempt.outcome:
@@ -109,41 +122,9 @@ class Batch:
 
 
 def _message(record: SQSRecord) -> Message:
-    attributes = record.attributes
+    force = record.message_attributes.get("force")
     return Message(
         body=record.body,
-        receives=int(attributes.approximate_receive_count or 1),
-        sent_at=int(attributes.sent_timestamp or 0) / 1000,
+        sent_at=int(record.attributes.sent_timestamp or 0) / 1000,
+        force=force is not None and force.string_value == "true",
     )
-
-
-def _facts(attempt: Attempt) -> dict[str, Any]:
-    """Give the fields of the log line: what happened to which delivery, and why."""
-    facts: dict[str, Any] = {
-        "outcome": type(attempt.outcome).__name__,
-        "status": attempt.outcome.told.status,
-        "detail": attempt.outcome.told.detail,
-        "github_request_id": attempt.outcome.told.request_id,
-        "unsettled": attempt.unsettled,
-    }
-    if attempt.delivery:
-        event = attempt.delivery.event
-        facts |= {
-            "delivery": attempt.delivery.id,
-            "route": attempt.delivery.route,
-            "kind": event.kind,
-            "model": event.model_name,
-            "version": event.version,
-        }
-    match attempt.outcome:
-        case Dispatched(run_id=run_id, run_url=run_url, redirected=redirected):
-            facts |= {"run_id": run_id, "run_url": run_url, "redirected": redirected}
-        case Duplicate(state=state, run_id=run_id, run_url=run_url):
-            facts |= {"state": state, "run_id": run_id, "run_url": run_url}
-        case Wait(reason=reason, seconds=seconds):
-            facts |= {"reason": reason, "wait_seconds": round(seconds, 1)}
-        case DeadLetter(reason=reason):
-            facts |= {"reason": reason}
-        case _:  # A superseded delivery has its reason in the detail.
-            pass
-    return {key: value for key, value in facts.items() if value not in (None, "", 0, False)}

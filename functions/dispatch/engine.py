@@ -1,41 +1,31 @@
 """The delivery engine: decides, attempt by attempt, what becomes of a delivery.
 
-It decides and calls GitHub; putting the decision into effect on the queues is `settlement`'s business.
+It knows what needs no call to GitHub; the call is `calls`' business, and putting the outcome into effect on
+the queues is `settlement`'s.
 """
 
 from __future__ import annotations
 
-import random
-import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 from functions.core.delivery import Delivery, MalformedMessage
-from functions.core.ledger import LEASE_SECONDS, Entry, Ledger, LedgerUnavailable, NotOurs, State
+from functions.core.ledger import Entry, Ledger, LedgerUnavailable, Overtaken, State
 from functions.core.settings import Route
-from functions.dispatch.credentials import Credentials, NoCredential
-from functions.dispatch.github import Answer, GitHub, NoAnswer
-from functions.dispatch.outcome import (
-    CREDENTIAL_SECONDS,
-    NO_ANSWER,
-    NOBODY_KNOWS,
-    DeadLetter,
-    Dispatched,
-    Duplicate,
-    Outcome,
-    Superseded,
-    Told,
-    Wait,
-    judge,
-)
-from functions.dispatch.request import DispatchRequest, Unshapeable, shape
-
-BACKOFF_BASE_SECONDS: Final = 2.0
-BACKOFF_CAP_SECONDS: Final = 900.0
+from functions.dispatch.books import Work, settled
+from functions.dispatch.calls import UNKNOWN_OUTCOME, Calls
+from functions.dispatch.gate import GateUnavailable
+from functions.dispatch.outcome import DeadLetter, Duplicate, Outcome, Superseded, Told, Wait
+from functions.dispatch.request import Unshapeable, shape
 
 REPLAY_SECONDS: Final = 60.0
 """A message that was put onto the queue so much later than ingest took it is a replayed dead letter."""
+
+MAX_DEATHS: Final = 5
+"""How often an attempt may die between its claim and its outcome before a person must look."""
+
+_UNAVAILABLE_SECONDS: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +34,14 @@ class Message:
 
     Attributes:
         body: What should be a delivery.
-        receives: How often it has been received, this time included.
         sent_at: When it was put onto the queue, in seconds since the epoch; for a redriven dead letter,
             when it was redriven.
+        force: Whether the person who replays it wants it sent although a newer fact was.
     """
 
     body: str
-    receives: int
     sent_at: float
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +50,13 @@ class Attempt:
 
     Attributes:
         delivery: The delivery, or None where the message is not one.
-        route: The route as configured today, if it still exists.
         outcome: What becomes of the delivery.
-        unsettled: Why the ledger does not tell of it, if it doesn't.
+        facts: What else the log line tells: the attempt's number, the gate, GitHub's quota and time.
     """
 
     delivery: Delivery | None
-    route: Route | None
     outcome: Outcome
-    unsettled: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Engine:
@@ -77,11 +65,10 @@ class Engine:
     Args:
         routes: Today's routes by name.
         ledger: What happened to each delivery.
-        github: GitHub's API.
-        credentials: What to call it with.
+        calls: Makes calls to GitHub.
         max_age_seconds: How long to keep trying a delivery.
         clock: Seconds since the epoch.
-        jitter: Gives numbers from 0 to 1; spreads the retries of many deliveries.
+        holder: Gives a new name to each attempt.
     """
 
     def __init__(
@@ -89,116 +76,104 @@ class Engine:
         *,
         routes: Mapping[str, Route],
         ledger: Ledger,
-        github: GitHub,
-        credentials: Credentials,
+        calls: Calls,
         max_age_seconds: float,
         clock: Callable[[], float],
-        jitter: Callable[[], float] = random.random,
+        holder: Callable[[], str],
     ) -> None:
         self._routes = routes
         self._ledger = ledger
-        self._github = github
-        self._credentials = credentials
+        self._calls = calls
         self._max_age_seconds = max_age_seconds
         self._clock = clock
-        self._jitter = jitter
+        self._holder = holder
 
-    def attempt(self, message: Message) -> Attempt:
-        """Try to dispatch the delivery in a message."""
+    def attempt(self, message: Message, time_left: Callable[[], float]) -> Attempt:
+        """Try to dispatch the delivery in a message.
+
+        Args:
+            message: The message.
+            time_left: Gives the seconds until the function is stopped; `calls.ATTEMPT_SECONDS` are needed.
+        """
         try:
             delivery = Delivery.from_message(message.body)
         except MalformedMessage as error:
-            detail = f"The message was refused: {error}."
-            return Attempt(None, None, DeadLetter(Told(detail=detail), "malformed"))
-        route = self._routes.get(delivery.route)
-        holder = secrets.token_hex(8)
+            told = Told(detail=f"The message was refused: {error}.")
+            return Attempt(None, DeadLetter(told, "malformed"))
+        facts: dict[str, Any] = {}
         try:
-            claim = self._ledger.claim(delivery, holder, self._clock())
-            if claim.holder != holder:
-                return Attempt(delivery, route, self._not_claimed(claim))
-            outcome = self._decide(delivery, route, message)
-        except LedgerUnavailable as error:
+            return Attempt(delivery, self._decide(delivery, message, time_left, facts), facts)
+        except (LedgerUnavailable, GateUnavailable) as error:
             told = Told(detail=f"The ledger could not be asked ({error}).")
-            return Attempt(delivery, route, Wait(told, "ledger-unavailable", LEASE_SECONDS + 1))
-        return Attempt(delivery, route, outcome, self._settle(delivery, claim, outcome))
+            return Attempt(delivery, Wait(told, "ledger-unavailable", _UNAVAILABLE_SECONDS), facts)
+        except Overtaken:
+            return Attempt(delivery, Wait(Told(), "claimed", 1.0), facts)
 
-    def _settle(self, delivery: Delivery, claim: Entry, outcome: Outcome) -> str:
-        """Write the outcome down, and say what was wrong with that.
-
-        What happened at GitHub has happened, so a failure here changes nothing: the claim lapses.
-        """
+    def _decide(
+        self, delivery: Delivery, message: Message, time_left: Callable[[], float], facts: dict[str, Any]
+    ) -> Outcome:
+        now = self._clock()
+        entry = self._ledger.get(delivery.id).recovered(now)
+        known = _known(entry, message, now)
+        if known:
+            return known
+        unfit = self._unfit(delivery, entry, message)
+        if unfit:
+            return self._record(delivery, entry, unfit)
+        route = self._routes[delivery.route]
         try:
-            self._ledger.settle(delivery, claim, _state(outcome), self._clock(), **_facts(outcome))
-        except (NotOurs, LedgerUnavailable) as error:
-            return type(error).__name__
-        return ""
+            request = shape(delivery, route)
+        except Unshapeable as error:
+            return self._record(delivery, entry, DeadLetter(Told(detail=error.detail), error.reason))
+        decided = entry.state is State.DEAD_LETTERED and entry.reason == UNKNOWN_OUTCOME
+        if entry.state is State.DEAD_LETTERED:
+            entry = replace(entry, deaths=0)
+        work = Work(delivery, route, request, entry, self._holder(), decided, time_left, facts)
+        try:
+            return self._calls.make(work)
+        finally:
+            facts["attempt"] = work.entry.attempts
 
-    def _not_claimed(self, entry: Entry) -> Outcome:
-        if entry.state is not State.CLAIMED:
-            return Duplicate(Told(), entry.state, entry.run_id, entry.run_url or None)
-        told = Told(detail="Another attempt is under way, or died.")
-        return Wait(told, "claimed", max(1.0, entry.lapses_at - self._clock() + 1))
-
-    def _decide(self, delivery: Delivery, route: Route | None, message: Message) -> Outcome:
-        if route is None:
+    def _unfit(self, delivery: Delivery, entry: Entry, message: Message) -> DeadLetter | Superseded | None:
+        """Say why a delivery is not to be sent, if so."""
+        if delivery.route not in self._routes:
             detail = f"There is no route '{delivery.route}' any more. Add it again and replay, or purge."
             return DeadLetter(Told(detail=detail), "unknown-route")
-        if message.sent_at - delivery.accepted_at / 1000 > REPLAY_SECONDS:
+        late = message.sent_at - delivery.accepted_at / 1000 > REPLAY_SECONDS
+        if (late or entry.state is State.DEAD_LETTERED) and not message.force:
             newest = self._ledger.newest(delivery)
             if newest > delivery.event.occurred_at:
                 return Superseded(Told(detail=f"What happened at {newest} was dispatched in its place."))
         if self._clock() - message.sent_at > self._max_age_seconds:
             hours = self._max_age_seconds / 3600
-            return DeadLetter(Told(detail=f"It could not be dispatched within {hours:g} hours."), "expired")
-        return self._dispatch(delivery, route, message)
+            detail = f"It could not be dispatched within {hours:g} hours. {entry.detail}"
+            return DeadLetter(Told(detail=detail.strip()), "expired")
+        if entry.deaths >= MAX_DEATHS and entry.state is not State.DEAD_LETTERED:
+            detail = (
+                f"Its attempts died {entry.deaths} times between claim and outcome (time-out, memory). "
+                f"GitHub was called up to {entry.attempts} times. {entry.detail}"
+            )
+            return DeadLetter(Told(detail=detail.strip()), "crashed")
+        return None
 
-    def _dispatch(self, delivery: Delivery, route: Route, message: Message) -> Outcome:
-        try:
-            answer = self._call(shape(delivery, route))
-        except Unshapeable as error:
-            return DeadLetter(Told(detail=error.detail), error.reason)
-        except NoCredential as error:
-            return Wait(Told(detail=error.detail), error.reason, CREDENTIAL_SECONDS)
-        except NoAnswer as error:
-            reason = NO_ANSWER if error.sent else "unreachable"
-            told = Told(detail=f"GitHub did not answer ({error}).")
-            return Wait(told, reason, self._backoff(message.receives))
-        tags = delivery.event.tags.values()
-        return judge(answer, self._clock(), lambda: self._backoff(message.receives), tags)
-
-    def _call(self, request: DispatchRequest) -> Answer:
-        """Call GitHub; where it rejects the token, once more with the secret read anew."""
-        answer = self._github.dispatch(request, self._credentials.token())
-        if answer.status != 401:  # noqa: PLR2004 - the HTTP status
-            return answer
-        self._credentials.forget()
-        return self._github.dispatch(request, self._credentials.token())
-
-    def _backoff(self, receives: int) -> float:
-        """Grow exponentially with the receives, half of it by chance, and never above the cap."""
-        ceiling = min(BACKOFF_CAP_SECONDS, BACKOFF_BASE_SECONDS * 2.0 ** min(receives - 1, 20))
-        return ceiling * (0.5 + self._jitter() / 2)
+    def _record(self, delivery: Delivery, entry: Entry, outcome: Outcome) -> Outcome:
+        entry = settled(entry, outcome, self._holder())
+        self._ledger.move(delivery, entry, self._clock())
+        return outcome
 
 
-def _state(outcome: Outcome) -> State:
-    match outcome:
-        case Dispatched():
-            return State.DISPATCHED
-        case Superseded():
-            return State.SUPERSEDED
-        case DeadLetter():
-            return State.DEAD_LETTERED
-        case Wait(reason=reason) if reason in NOBODY_KNOWS:
-            return State.UNKNOWN
+def _known(entry: Entry, message: Message, now: float) -> Outcome | None:
+    """Say what the ledger knows already, where that is all there is to it."""
+    match entry.state:
+        case State.DISPATCHED:
+            return Duplicate(Told(), entry.state, entry.run_id or None, entry.run_url or None)
+        case State.SUPERSEDED if not message.force:
+            return Duplicate(Told(), entry.state)
+        case State.CLAIMED:
+            told = Told(detail="Another attempt is under way, or died.")
+            return Wait(told, "claimed", max(1.0, entry.lapses_at - now + 1))
+        case State.DEAD_LETTERED if message.sent_at <= entry.updated_at:
+            # The same message again: it was not buried, or not deleted.
+            return DeadLetter(Told(detail=entry.detail), entry.reason)
         case _:
-            return State.WAITING
-
-
-def _facts(outcome: Outcome) -> dict[str, str | int]:
-    facts = {
-        "reason": getattr(outcome, "reason", ""),
-        "detail": outcome.told.detail,
-        "run_id": getattr(outcome, "run_id", None),
-        "run_url": getattr(outcome, "run_url", None),
-    }
-    return {name: value for name, value in facts.items() if value}
+            return None

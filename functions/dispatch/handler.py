@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from functools import cache
+from functools import cache, partial
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 import urllib3
@@ -12,13 +13,20 @@ from aws_lambda_powertools import Logger
 
 from functions.core import aws
 from functions.core.ledger import Ledger
+from functions.core.metrics import DISPATCH, NAMESPACE_VARIABLE, Meter
 from functions.core.secrets import Secret
 from functions.core.settings import load
 from functions.dispatch.batch import Batch
+from functions.dispatch.books import Books
+from functions.dispatch.calls import Calls
 from functions.dispatch.credentials import Credentials
 from functions.dispatch.engine import Engine
+from functions.dispatch.gate import Gate
 from functions.dispatch.github import GitHub
+from functions.dispatch.pacing import Pace
 from functions.dispatch.settlement import Queues
+from functions.dispatch.transport import Transport
+from functions.dispatch.trouble import Trouble
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -36,16 +44,33 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def _batch() -> Batch:
     """Build everything once. A failed attempt is not kept, so the next batch tries again."""
     settings = load()
-    secret = Secret(
-        aws.client("secretsmanager"), os.environ["GITHUB_SECRET_ID"], time.time, stages=("AWSCURRENT",)
+    secret_id, table = os.environ["GITHUB_SECRET_ID"], os.environ["LEDGER_TABLE"]
+    dynamodb = aws.client("dynamodb")
+    ledger = Ledger(dynamodb, table)
+    github = GitHub(settings.github, Transport(urllib3.PoolManager()))
+    secret = Secret(aws.client("secretsmanager"), secret_id, time.time, stages=("AWSCURRENT",))
+    credentials = Credentials(secret, github, time.time)
+    pace = Pace(settings.github.max_per_minute, settings.github.max_per_hour)
+    gate = Gate(dynamodb, table, secret_id, ledger=ledger, pace=pace, clock=time.time, sleep=time.sleep)
+    books = Books(ledger, time.time, time.sleep)
+    calls = Calls(
+        ledger=ledger,
+        books=books,
+        gate=gate,
+        github=github,
+        credentials=credentials,
+        trouble=Trouble(gate=gate, credentials=credentials, books=books, clock=time.time, sleep=time.sleep),
+        clock=time.time,
+        sandbox=token_hex(8),
     )
     engine = Engine(
         routes={route.name: route for route in settings.routes},
-        ledger=Ledger(aws.client("dynamodb"), os.environ["LEDGER_TABLE"]),
-        github=GitHub(settings.github, urllib3.PoolManager()),
-        credentials=Credentials(secret),
+        ledger=ledger,
+        calls=calls,
         max_age_seconds=settings.max_age_hours * 3600,
         clock=time.time,
+        holder=partial(token_hex, 8),
     )
     queues = Queues(aws.client("sqs"), os.environ["QUEUE_URL"], os.environ["DEAD_LETTER_QUEUE_URL"])
-    return Batch(engine, queues, logger.info, time.time)
+    meter = Meter(DISPATCH, os.environ.get(NAMESPACE_VARIABLE, ""))
+    return Batch(engine, queues, logger.info, meter, time.time)

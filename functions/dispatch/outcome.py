@@ -1,4 +1,4 @@
-"""What becomes of a delivery after an attempt, and what GitHub's answers mean for it.
+"""What becomes of a delivery after an attempt, and what GitHub's answers mean.
 
 Outcome
 ├── Dispatched    GitHub accepted it; the run's id and URL, where it told them
@@ -13,27 +13,23 @@ Source of the rules: GitHub's "Best practices for using the REST API" and "Rate 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final
 
-from functions.dispatch.github import Answer
+from functions.dispatch.transport import Answer, NoAnswer
 
-SECONDARY_LIMIT_SECONDS: Final = 60
-"""The least wait after a secondary rate limit that names no time."""
-
-CREDENTIAL_SECONDS: Final = 300
-"""How long to leave GitHub alone with a bad credential: many 401s lock even valid callers out."""
-
+RATE_LIMITED: Final = "rate-limited"
 NO_ANSWER: Final = "no-answer"
+UNREACHABLE: Final = "unreachable"
 UNAVAILABLE: Final = "github-unavailable"
 UNREADABLE: Final = "unreadable-answer"
 
-NOBODY_KNOWS: Final = frozenset({NO_ANSWER, UNAVAILABLE, UNREADABLE})
-"""The reasons to wait after which GitHub may have started a run all the same."""
+_MAX_PAUSE_SECONDS: Final = 24 * 3600.0
+"""GitHub's limits last an hour; what asks for more than a day is a mistake that would stop us for good."""
 
 _MAX_DETAIL: Final = 500
 _MIN_PROSE: Final = 3
@@ -114,68 +110,117 @@ class DeadLetter:
     reason: str
 
 
-Judged = Dispatched | Wait | DeadLetter
+Outcome = Dispatched | Duplicate | Superseded | Wait | DeadLetter
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """GitHub asks for a pause, of so many seconds where it names a time. Nothing was started."""
+
+    told: Told
+    seconds: float | None
+    reason: str = RATE_LIMITED
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """GitHub does not take the credential, and a person must act. Nothing was started."""
+
+    told: Told
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """GitHub did not answer, or not sensibly. `sent`: it may have started a run all the same."""
+
+    told: Told
+    reason: str
+    sent: bool = True
+
+
+Judged = Dispatched | DeadLetter | Limited | Rejected | Failed
 """What GitHub's answer can mean."""
 
-Outcome = Judged | Duplicate | Superseded
 
-
-def judge(answer: Answer, now: float, backoff: Callable[[], float], prose: Iterable[str] = ()) -> Judged:
-    """Turn GitHub's answer into an outcome.
+def judge(answer: Answer, now: float, prose: Iterable[str] = ()) -> Judged:
+    """Tell what GitHub's answer to a dispatch means.
 
     Args:
-        answer: GitHub's answer to a dispatch.
+        answer: The answer.
         now: Seconds since the epoch.
-        backoff: Gives the seconds to wait where GitHub names no time.
         prose: What people wrote into the event. It is taken out of GitHub's words: a refusal quotes the
             input that it refuses.
     """
     told = Told(answer.status, _words(answer, prose), answer.request_id)
     if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
-        return _accepted(answer, told, backoff)
-    limited_for = _limit(answer, now, backoff)
-    if limited_for is not None:
-        return Wait(told, "rate-limited", limited_for)
-    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == HTTPStatus.REQUEST_TIMEOUT:
-        return Wait(told, UNAVAILABLE, backoff())
-    if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        return Wait(told, _credential_reason(answer), CREDENTIAL_SECONDS)
+        return _accepted(answer, told)
+    trouble = judge_trouble(answer, now, told)
+    if trouble:
+        return trouble
     reason, hint = _PERMANENT.get(answer.status, (f"github-{answer.status}", ""))
     return DeadLetter(Told(told.status, f"{told.detail} {hint}".strip(), told.request_id), reason)
 
 
-def _accepted(answer: Answer, told: Told, backoff: Callable[[], float]) -> Judged:
+def judge_trouble(answer: Answer, now: float, told: Told | None = None) -> Limited | Rejected | Failed | None:
+    """Tell what is wrong between GitHub and us, whatever was asked for; None where nothing is."""
+    told = told or Told(answer.status, _words(answer, ()), answer.request_id)
+    if answer.status in {HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS} and _limits(answer):
+        return Limited(told, _pause(answer, now))
+    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == HTTPStatus.REQUEST_TIMEOUT:
+        return Failed(told, UNAVAILABLE)
+    if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        return Rejected(told, _credential_reason(answer))
+    return None
+
+
+def judge_silence(error: NoAnswer) -> Failed:
+    """Tell what it means that GitHub did not answer."""
+    told = Told(detail=f"GitHub did not answer ({error}).")
+    return Failed(told, NO_ANSWER if error.sent else UNREACHABLE, error.sent)
+
+
+def used_up(answer: Answer, now: float) -> float | None:
+    """Give the seconds to pause where a call that was taken was the last that the hour allows."""
+    taken = answer.status < HTTPStatus.MULTIPLE_CHOICES
+    return _pause(answer, now) if taken and answer.remaining == 0 else None
+
+
+def _accepted(answer: Answer, told: Told) -> Judged:
     if answer.status == HTTPStatus.NO_CONTENT:
         return Dispatched(told, redirected=answer.redirected)
     run_id = answer.content.get("workflow_run_id")
     if not isinstance(run_id, int):
-        return Wait(told, UNREADABLE, backoff())
+        return Failed(told, UNREADABLE)
     return Dispatched(told, run_id, str(answer.content.get("html_url") or ""), answer.redirected)
 
 
-def _limit(answer: Answer, now: float, backoff: Callable[[], float]) -> float | None:
-    """Give the seconds for which GitHub limits us, by its official order of rules, or None if it doesn't."""
-    if answer.status not in {HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS}:
-        return None
-    retry_after = _retry_after(answer.headers.get("retry-after", ""), now)
-    if retry_after is not None:
-        return retry_after
+def _limits(answer: Answer) -> bool:
+    return (
+        answer.status == HTTPStatus.TOO_MANY_REQUESTS
+        or "retry-after" in answer.headers
+        or answer.remaining == 0
+        or "rate limit" in _message(answer).lower()
+    )
+
+
+def _pause(answer: Answer, now: float) -> float | None:
+    """Give the seconds that GitHub asks for, by its official order of rules; None where it names none."""
+    seconds = _retry_after(answer.headers.get("retry-after", ""), now)
     reset = answer.headers.get("x-ratelimit-reset", "")
-    if answer.headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal():
-        return max(1.0, float(reset) - now + 1)
-    if answer.status == HTTPStatus.TOO_MANY_REQUESTS or "rate limit" in _message(answer).lower():
-        return max(float(SECONDARY_LIMIT_SECONDS), backoff())
-    return None
+    if seconds is None and answer.remaining == 0 and reset.isdecimal():
+        seconds = float(reset) - now + 1
+    return None if seconds is None else min(max(1.0, seconds), _MAX_PAUSE_SECONDS)
 
 
 def _retry_after(value: str, now: float) -> float | None:
     if value.isdecimal():
-        return max(1.0, float(value))
+        return float(value)
     try:
         moment = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
         return None
-    return max(1.0, moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() - now)
+    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() - now
 
 
 def _credential_reason(answer: Answer) -> str:

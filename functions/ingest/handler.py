@@ -1,4 +1,4 @@
-"""The ingest function: API Gateway in, one log line and an answer out."""
+"""The ingest function: API Gateway in; a log line, a line of metrics and an answer out."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from functions.core import aws
+from functions.core.metrics import INGEST, NAMESPACE_VARIABLE, Meter
 from functions.core.secrets import Secret
 from functions.core.settings import load
-from functions.ingest.http import NotStored, Refused, Request, Response
+from functions.ingest.http import Refused, Request, Response, Unexpected
 from functions.ingest.ingest import Ingest
 from functions.ingest.queue import DeliveryQueue
 from functions.ingest.senders import SENDERS
 
-logger = Logger(service="ingest")
+logger = Logger(service=INGEST)
 
 
 @logger.inject_lambda_context
@@ -32,8 +33,9 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
     except Exception as error:  # noqa: BLE001 - a sender that gets a 5xx with Retry-After can come again
         # The error's text may quote the payload, so only its type and place are logged.
         logger.error("unexpected", error=type(error).__name__, where=_place(error))  # noqa: TRY400 - see above
-        response = Response.refusing(NotStored("Something failed here; please send it again."))
+        response = Response.refusing(Unexpected("Something failed here; please send it again."))
     _log(event, response)
+    _meter().record(response.counts, response.reason)
     return response.to_api_gateway()
 
 
@@ -55,14 +57,21 @@ def _ingest() -> Ingest:
     )
 
 
+@cache
+def _meter() -> Meter:
+    """Build the meter apart from ingest: a function that could not be built must be counted too."""
+    return Meter(INGEST, os.environ.get(NAMESPACE_VARIABLE, ""))
+
+
 def _log(event: Mapping[str, Any], response: Response) -> None:
     level = logger.warning if response.status >= HTTPStatus.BAD_REQUEST else logger.info
+    facts = {"reason": response.reason, **response.facts} if response.reason else response.facts
     level(
         "request",
         method=event.get("requestContext", {}).get("http", {}).get("method"),
         path=str(event.get("rawPath"))[:100],
         status=int(response.status),
-        **response.facts,
+        **facts,
     )
 
 

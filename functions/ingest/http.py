@@ -8,6 +8,7 @@ Refused           the request is not accepted: the answer says what is wrong
 ├── Forbidden     403  the caller's address is not in `allowed_cidrs`
 ├── Malformed     400  the body is not what the sender promises
 └── NotStored     503  we could not store it: the sender should try again
+    └── Unexpected     for a cause that we did not foresee
 """
 
 from __future__ import annotations
@@ -19,15 +20,25 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
+from functions.core.metrics import Metric
+
 RETRY_AFTER_SECONDS: Final = 30
 
 
 class Refused(Exception):
-    """The request is not accepted. The text goes to the sender, so it never holds a secret or prose."""
+    """The request is not accepted. The text goes to the sender, so it never holds a secret or prose.
+
+    Attributes:
+        status: Of the answer.
+        reason: In the log and the metrics; fixed, because alarms and queries rely on it.
+        headers: Of the answer.
+        counts: What the request adds to the metrics.
+    """
 
     status: ClassVar[HTTPStatus]
     reason: ClassVar[str]
     headers: ClassVar[Mapping[str, str]] = {}
+    counts: ClassVar[Mapping[Metric, int]] = {Metric.RECEIVED: 1, Metric.REJECTED: 1}
 
 
 class NotFound(Refused):
@@ -35,13 +46,14 @@ class NotFound(Refused):
 
     status = HTTPStatus.NOT_FOUND
     reason = "not-found"
+    counts: ClassVar[Mapping[Metric, int]] = {Metric.REJECTED: 1}  # Strangers try every path there is.
 
 
 class NotPost(Refused):
     """Raised when a sender's path is not called with POST."""
 
     status = HTTPStatus.METHOD_NOT_ALLOWED
-    reason = "method-not-allowed"
+    reason = "not-post"
     headers: ClassVar[Mapping[str, str]] = {"allow": "POST"}
 
 
@@ -81,6 +93,12 @@ class NotStored(Refused):
     headers: ClassVar[Mapping[str, str]] = {"retry-after": str(RETRY_AFTER_SECONDS)}
 
 
+class Unexpected(NotStored):
+    """Raised for a failure that nobody foresaw."""
+
+    reason = "unexpected"
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """An HTTP request. Header names are lower-case; the body is the bytes that were sent."""
@@ -110,17 +128,28 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer, and what the log line says of it (`facts`)."""
+    """An answer, and what is told of it.
+
+    Attributes:
+        status: Of the answer.
+        content: The answer's JSON.
+        counts: What the request adds to the metrics.
+        headers: Of the answer.
+        reason: Why the request was refused or ignored, in one word, for the log and the metrics.
+        facts: What else the log line says.
+    """
 
     status: HTTPStatus
     content: Mapping[str, Any]
+    counts: Mapping[Metric, int]
     headers: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def refusing(cls, refused: Refused) -> Response:
         """Turn a refusal into its answer."""
-        return cls(refused.status, {"error": str(refused)}, refused.headers, {"reason": refused.reason})
+        return cls(refused.status, {"error": str(refused)}, refused.counts, refused.headers, refused.reason)
 
     def to_api_gateway(self) -> dict[str, Any]:
         """Write the answer for an HTTP API, payload format 2.0."""

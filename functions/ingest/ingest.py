@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 from functions.core.delivery import Delivery
 from functions.core.event import Event
+from functions.core.metrics import Metric
 from functions.core.routing import wanted_by
 from functions.core.secrets import Secret, SecretUnavailable
 from functions.core.settings import RelaySettings
@@ -97,13 +98,21 @@ class Ingest:
             self._queue.put(delivery)
         stored = [{"id": delivery.id, "route": delivery.route} for delivery in deliveries]
         return Response(
-            HTTPStatus.ACCEPTED, {"deliveries": stored}, facts={"deliveries": stored, **_facts(event)}
+            HTTPStatus.ACCEPTED,
+            {"deliveries": stored},
+            {Metric.RECEIVED: 1, Metric.QUEUED: len(stored)},
+            facts={"deliveries": stored, **_facts(event)},
         )
 
 
 def _ignoring(ignored: Ignored, event: Event | None = None) -> Response:
-    facts = {"reason": ignored.reason, **(_facts(event) if event else {})}
-    return Response(HTTPStatus.OK, {"ignored": ignored.why}, facts=facts)
+    return Response(
+        HTTPStatus.OK,
+        {"ignored": ignored.why},
+        {Metric.RECEIVED: 1, Metric.IGNORED: 1},
+        reason=ignored.reason,
+        facts=_facts(event) if event else {},
+    )
 
 
 def _facts(event: Event) -> dict[str, str | None]:

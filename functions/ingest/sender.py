@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from functions.core.event import Event
 from functions.ingest.http import Request
@@ -11,9 +12,12 @@ from functions.ingest.http import Request
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A genuine request that starts nothing. `why` is shown to the sender, `reason` is logged."""
+    """A genuine request that starts nothing. `why` is shown to the sender, `reason` is logged and counted.
 
-    reason: str
+    Each reason is a metric to pay for, so they are listed and never made of what a sender says.
+    """
+
+    reason: Literal["no-route", "test-delivery", "unknown-event"]
     why: str
 
 

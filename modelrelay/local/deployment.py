@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
+from infra import bundling
 from modelrelay import cdk
 from modelrelay.child import Child
 from modelrelay.errors import CommandError
@@ -42,8 +43,10 @@ class Deployment:
         self._outputs = folder / "outputs.json"
         # What jsii unpacks, and would leave behind when it is ended, goes into our folder.
         self._environment = cdk.environment({**environment, "TMPDIR": str(folder)})
+        # The embedded AWS runs functions on this machine, whatever architecture the stack names.
+        whole = {**context, bundling.HERE_KEY: True}
         self._context = [
-            part for key, value in context.items() for part in ("-c", f"{key}={json.dumps(value)}")
+            part for key, value in whole.items() for part in ("-c", f"{key}={json.dumps(value)}")
         ]
 
     def prepare(self) -> None:

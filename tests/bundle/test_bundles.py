@@ -11,15 +11,26 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
+from typing import Any
 
+import aws_cdk as cdk
+import jwt
 import pytest
+from aws_cdk.assertions import Template
+from packaging.markers import Marker
 
 from functions.core.settings import RelaySettings
 from infra import bundling
+from infra.function import RelayFunction
 from infra.settings import from_context
 from modelrelay.cdk import ROOT
+from modelrelay.local.deployment import Deployment
+from modelrelay.local.signals import Signals
 from tests.infra.test_settings import context
+from tests.simulator import keys
 
 BUNDLES = [bundling.INGEST, bundling.DISPATCH]
 
@@ -35,7 +46,7 @@ def pythons() -> list[str]:
     return [sys.executable, *starts]
 
 
-MakeBundle = Callable[[bundling.Bundle], Path]
+MakeBundle = Callable[..., Path]
 
 
 @pytest.fixture(scope="session")
@@ -46,14 +57,13 @@ def settings() -> RelaySettings:
 
 @pytest.fixture(scope="session")
 def made(settings: RelaySettings, tmp_path_factory: pytest.TempPathFactory) -> MakeBundle:
-    """Give a bundle's folder, made once."""
-    folders: dict[str, Path] = {}
+    """Give a bundle's folder, made once for each machine."""
 
-    def make(bundle: bundling.Bundle) -> Path:
-        if bundle.name not in folders:
-            folders[bundle.name] = tmp_path_factory.mktemp("bundles") / bundle.name
-            bundling.make(bundle, settings, folders[bundle.name])
-        return folders[bundle.name]
+    @cache
+    def make(bundle: bundling.Bundle, machine: bundling.Machine = bundling.LAMBDA) -> Path:
+        folder = tmp_path_factory.mktemp("bundles") / bundle.name
+        bundling.make(bundle, settings, folder, machine)
+        return folder
 
     return make
 
@@ -97,7 +107,7 @@ def test_a_bundle_holds_what_its_lock_file_names(made: MakeBundle, bundle: bundl
         for name, version in re.findall(r"^([\w-]+)==(\S+)", lock, re.MULTILINE)
     }
     found = {
-        str(found.metadata["Name"]).replace("-", "_"): found.version
+        str(found.metadata["Name"]).lower().replace("-", "_"): found.version
         for found in importlib.metadata.distributions(path=[str(made(bundle))])
     }
     assert found == locked
@@ -109,8 +119,121 @@ def test_a_bundle_holds_nothing_that_it_cannot_use(made: MakeBundle, bundle: bun
     folder = made(bundle)
     assert not [path for path in folder.rglob("*") if path.name == "__pycache__" or path.suffix == ".pyc"]
     assert not (folder / "bin").exists()
+    assert not [*folder.glob("cffi"), *folder.glob("pycparser"), *folder.rglob("swagger*.js")]
     models = {path.name for path in (folder / "botocore" / "data").iterdir() if path.is_dir()}
     assert models == set(bundle.services)
+
+
+def test_an_unzipped_bundle_stays_small(made: MakeBundle) -> None:
+    """Every byte is paid for at a cold start, so a package that grows or comes in is noticed."""
+    sizes = {bundle.name: megabytes(made(bundle)) for bundle in BUNDLES}
+    assert sizes["ingest"] < 8
+    assert sizes["dispatch"] < 24
+
+
+def megabytes(folder: Path) -> float:
+    """Give the size of all files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+
+
+def compiled(folder: Path) -> list[Path]:
+    """Give what is compiled in a bundle."""
+    return sorted(folder.rglob("*.so"))
+
+
+def test_a_bundle_for_lambda_is_compiled_for_arm64(made: MakeBundle) -> None:
+    """What signs for a GitHub App is compiled for Lambda's architecture and Python, whatever bundles it."""
+    libraries = compiled(made(bundling.DISPATCH))
+    assert [path.name for path in libraries] == [
+        "_cffi_backend.cpython-313-aarch64-linux-gnu.so",
+        "_rust.abi3.so",
+    ]
+    # The machine in the header of an ELF file, at byte 18; 183 is AArch64.
+    assert [int.from_bytes(path.read_bytes()[18:20], "little") for path in libraries] == [183, 183]
+    assert compiled(made(bundling.INGEST)) == []
+
+
+SIGN = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from functions.dispatch.app import App, sign
+sys.stdout.write(sign(App("client", "41", sys.stdin.read()), 1_790_000_000))
+"""
+
+
+def test_a_bundle_for_this_machine_signs_for_an_app(made: MakeBundle, tmp_path: Path) -> None:
+    """A local run's function can sign, with nothing but the bundle and the standard library."""
+    line = [sys.executable, "-I", "-S", "-B", "-W", "error", "-c", SIGN]
+    line.append(str(made(bundling.DISPATCH, bundling.HERE)))
+    done = subprocess.run(
+        line, cwd=tmp_path, input=keys.private_pem(), capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    lenient: Any = {"verify_exp": False, "verify_iat": False}
+    claims = jwt.decode(done.stdout, keys.public_pem(), algorithms=["RS256"], options=lenient)
+    assert claims["iss"] == "client"
+
+
+def test_bundles_differ_in_what_is_compiled_alone(made: MakeBundle) -> None:
+    """What is tested on this machine is what Lambda runs, but for compiled code and notes about it."""
+
+    def plain(machine: bundling.Machine) -> dict[str, bytes]:
+        folder = made(bundling.DISPATCH, machine)
+        return {
+            str(path.relative_to(folder)): path.read_bytes()
+            for path in folder.rglob("*")
+            if path.is_file() and path.suffix != ".so" and ".dist-info" not in str(path)
+        }
+
+    here, there = plain(bundling.HERE), plain(bundling.LAMBDA)
+    assert {name for name in here.keys() | there.keys() if here.get(name) != there.get(name)} == set()
+
+
+@pytest.mark.parametrize(
+    ("given", "machine"),
+    [
+        ({}, bundling.LAMBDA),
+        ({bundling.HERE_KEY: "false"}, bundling.LAMBDA),
+        ({bundling.HERE_KEY: "true"}, bundling.HERE),
+        ({bundling.HERE_KEY: True}, bundling.HERE),
+    ],
+)
+def test_a_context_key_bundles_for_this_machine(
+    settings: RelaySettings,
+    monkeypatch: pytest.MonkeyPatch,
+    given: dict[str, Any],
+    machine: bundling.Machine,
+) -> None:
+    """The key changes what is in the bundle, and neither the runtime nor the architecture in the template."""
+    asked: list[bundling.Machine] = []
+
+    def make(bundle: bundling.Bundle, _: RelaySettings, folder: Path, machine: bundling.Machine) -> None:
+        asked.append(machine)
+        folder.mkdir()
+        (folder / "empty.py").touch()
+
+    monkeypatch.setattr(bundling, "make", make)
+    stack = cdk.Stack(cdk.App(context=given), "Stack")
+    RelayFunction(
+        stack,
+        "Dispatch",
+        bundle=bundling.DISPATCH,
+        settings=settings,
+        environment={},
+        timeout=cdk.Duration.seconds(1),
+        vpc=None,
+    )
+    assert asked == [machine]
+    properties = {"Runtime": "python3.13", "Architectures": ["arm64"]}
+    Template.from_stack(stack).has_resource_properties("AWS::Lambda::Function", properties)
+
+
+def test_a_local_run_asks_for_bundles_for_this_machine(tmp_path: Path) -> None:
+    """The local deployment gives the key besides the context of the run, and the settings let it pass."""
+    with ExitStack() as running, Signals() as signals:
+        deployment = Deployment(tmp_path, {}, {"relay": {"retain_data": False}}, running, signals)
+    assert deployment._context == ["-c", 'relay={"retain_data": false}', "-c", f"{bundling.HERE_KEY}=true"]
+    assert from_context(context() | {bundling.HERE_KEY: "true"}) == from_context(context())
 
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
@@ -145,6 +268,34 @@ def test_a_dependency_with_the_wrong_hash_is_refused(
     monkeypatch.setattr(bundling, "BUILD", tmp_path / "build")
     with pytest.raises(bundling.BundlingError, match="pip could not install ingest"):
         bundling.make(bundling.INGEST, settings, tmp_path / "bundle")
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
+def test_every_locked_package_is_for_lambda(bundle: bundling.Bundle) -> None:
+    """Each package that a lock file wants on some machines only, it wants on Lambda."""
+    lock = (ROOT / "requirements" / f"{bundle.name}.txt").read_text(encoding="utf-8")
+    there = {
+        "implementation_name": "cpython",
+        "os_name": "posix",
+        "platform_machine": "aarch64",
+        "platform_python_implementation": "CPython",
+        "platform_system": "Linux",
+        "python_full_version": f"{bundling.PYTHON}.0",
+        "python_version": bundling.PYTHON,
+        "sys_platform": "linux",
+    }
+    markers = re.findall(r"^\S+==\S+ ; (.*?) \\$", lock, re.MULTILINE)
+    assert [marker for marker in markers if not Marker(marker).evaluate(there)] == []
+    assert len(markers) == lock.count(" ; ")
+
+
+def test_markers_are_read_for_the_machine_that_runs_the_bundle() -> None:
+    """For Lambda a package is wanted whatever machine bundles it; for this machine pip decides."""
+    lock = (
+        "a==1 ; sys_platform == 'none' \\\n    --hash=sha256:0\n    # via ; b\nb==2 \\\n    --hash=sha256:1\n"
+    )
+    assert bundling._wanted(lock, bundling.HERE) == lock
+    assert bundling._wanted(lock, bundling.LAMBDA) == lock.replace(" ; sys_platform == 'none'", "")
 
 
 def test_every_lock_file_agrees_on_every_version() -> None:

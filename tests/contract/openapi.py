@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 from jsonschema import ValidationError, validators
 from openapi_schema_validator import OAS30Validator, oas30_format_checker
@@ -58,6 +58,28 @@ def validate_request(version: str, method: str, path: str, body: Any, edition: s
         raise NotDescribedError(f"{method} {template} has no request body")
     pointer = ["paths", template, method.lower(), "requestBody", "content", "application/json", "schema"]
     _check(version, edition, pointer, body)
+
+
+def validate_query(version: str, method: str, path: str, query: str, edition: str = "github.com") -> None:
+    """Check the parameters of a query.
+
+    Raises:
+        ValidationError: when the description wants another value.
+        NotDescribedError: when it knows no such parameter.
+    """
+    _, operation = find_operation(version, method, path, edition)
+    shared = description(edition, version)["components"]["parameters"]
+    parameters = [
+        shared[each["$ref"].rpartition("/")[2]] if "$ref" in each else each
+        for each in operation.get("parameters", ())
+    ]
+    schemas = {each["name"]: each["schema"] for each in parameters if each["in"] == "query"}
+    for name, value in parse_qsl(query, strict_parsing=True) if query else ():
+        if name not in schemas:
+            raise NotDescribedError(f"{method} {path} takes no {name}")
+        # A range is two of what its parameter is described as, says the search syntax that it refers to.
+        for part in value.split("..") if schemas[name].get("format") == "date-time" else [value]:
+            _check_text(schemas[name], part)
 
 
 def validate_answer(
@@ -128,6 +150,11 @@ def _check(version: str, edition: str, pointer: list[str], body: Any) -> None:
     _Validator(schema, registry=_registry(edition, version), format_checker=oas30_format_checker).validate(
         body
     )
+
+
+def _check_text(schema: Any, text: str) -> None:
+    value = int(text) if schema["type"] == "integer" and text.isdecimal() else text
+    OAS30Validator(schema, format_checker=oas30_format_checker).validate(value)
 
 
 def _fits(template: str, path: str) -> bool:

@@ -6,20 +6,27 @@ from contextlib import ExitStack
 
 import pytest
 import urllib3
+from jsonschema import ValidationError
 
 from functions.core.settings import GitHubSettings, Target
 from functions.dispatch.github import GitHub
 from functions.dispatch.request import DispatchRequest
+from functions.dispatch.transport import Transport
 from modelrelay.local import github as simulated
 from modelrelay.local.github import GHES_3_17, GITHUB_COM, PRESETS, GitHubServer, Settings, Workflow
+from tests.simulator import keys
 
-from .openapi import find_operation, validate_request
+from .openapi import NotDescribedError, find_operation, validate_query, validate_request
 
 TOKEN = "github_pat_simulated"
 OLD, NEW = "2022-11-28", "2026-03-10"
 EDITIONS = {"github.com": GITHUB_COM, "ghes-3.17": GHES_3_17}
 SPOKEN = [("github.com", OLD), ("github.com", NEW), ("ghes-3.17", OLD)]
-OPERATION = "/repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches"
+WORKFLOW = "/repos/{owner}/{repo}/actions/workflows/{workflow_id}"
+MINTING = "/app/installations/{installation_id}/access_tokens"
+OPERATIONS = {f"{WORKFLOW}/dispatches", f"{WORKFLOW}/runs", MINTING}
+ROOT = "/repos/acme/models/actions"
+NOW = 1_790_000_000.0
 INPUTS = [
     {},
     {"model_name": "churn", "model_version": "8"},
@@ -39,12 +46,13 @@ class Sender:
             Workflow("acme", "models", 8, "Überall & mehr.yml", "Odd"),
         ]
         settings = Settings(edition=EDITIONS[edition])
-        self.server = stack.enter_context(
-            GitHubServer(simulated.GitHub(workflows, tokens=[TOKEN], settings=settings))
+        github = simulated.GitHub(
+            workflows, tokens=[TOKEN], clock=lambda: NOW, settings=settings, app=keys.app()
         )
+        self.server = stack.enter_context(GitHubServer(github))
         pool = urllib3.PoolManager()
         stack.callback(pool.clear)
-        self.github = GitHub(GitHubSettings(self.server.url + self.prefix, version), pool)
+        self.github = GitHub(GitHubSettings(self.server.url + self.prefix, version), Transport(pool))
 
     def send(self, inputs: dict[str, str], workflow: str = "deploy.yml", ref: str = "main") -> None:
         """Dispatch, and demand that GitHub accepts it."""
@@ -58,8 +66,10 @@ class Sender:
             assert each.path.startswith(self.prefix)
             path = each.path.removeprefix(self.prefix)
             if not path.startswith("/repositories/"):
-                assert find_operation(self.version, each.method, path, self.edition)[0] == OPERATION
-                validate_request(self.version, each.method, path, each.body, self.edition)
+                assert find_operation(self.version, each.method, path, self.edition)[0] in OPERATIONS
+                validate_query(self.version, each.method, path, each.query, self.edition)
+                if each.method == "POST":
+                    validate_request(self.version, each.method, path, each.body, self.edition)
 
 
 @pytest.fixture(params=SPOKEN, ids="-".join)
@@ -98,4 +108,32 @@ def test_request_after_a_redirect_is_the_same(sender: Sender) -> None:
     sender.send({"model_name": "churn"})
     second, first = sender.server.requests()
     assert second.body == first.body
+    sender.judge()
+
+
+@pytest.mark.parametrize("workflow", ["deploy.yml", "7", "Überall & mehr.yml"])
+def test_listing_is_as_described(sender: Sender, workflow: str) -> None:
+    """A listing asks for what the description knows, and finds the run that was dispatched."""
+    sender.send({}, workflow)
+    target = Target("acme", "models", workflow, "main")
+    answer = sender.github.runs(target, TOKEN, (NOW - 60, NOW))
+    assert answer.content["total_count"] == 1
+    sender.judge()
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["created_after=2026-09-21T14:13:20Z", "created=yesterday", "created=*..2026", "per_page=all"],
+)
+def test_undescribed_query_is_noticed(sender: Sender, query: str) -> None:
+    """A parameter of another name or form fails, so a passing judge means something."""
+    with pytest.raises((NotDescribedError, ValidationError)):
+        validate_query(sender.version, "GET", f"{ROOT}/workflows/7/runs", query, sender.edition)
+
+
+def test_minting_is_as_described(sender: Sender) -> None:
+    """A token is asked for as the description allows, and GitHub mints it."""
+    target = Target("acme", "models", "deploy.yml", "main")
+    answer = sender.github.installation_token(str(keys.INSTALLATION_ID), keys.signed(NOW), target)
+    assert answer.status == 201
     sender.judge()

@@ -1,7 +1,7 @@
 """The simulator's answers held against GitHub's own description, so that tests against it mean something."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -12,12 +12,14 @@ from modelrelay.local.github import (
     GITHUB_COM,
     PRESETS,
     Answer,
+    App,
     GitHub,
     Line,
     Request,
     Settings,
     Workflow,
 )
+from tests.simulator import keys
 
 from . import openapi
 from .openapi import NotDescribedError, validate_answer, validate_request
@@ -27,11 +29,14 @@ OLD, NEW = "2022-11-28", "2026-03-10"
 ROOT = "/repos/acme/models/actions"
 DISPATCHES = f"{ROOT}/workflows/7/dispatches"
 RATE_LIMIT = "/rate_limit"
+MINTING = f"/app/installations/{keys.INSTALLATION_ID}/access_tokens"
+NOW = 1_790_000_000.0
 EDITIONS = {"github.com": GITHUB_COM, "ghes-3.17": GHES_3_17}
 SPOKEN = [("github.com", OLD), ("github.com", NEW), ("ghes-3.17", OLD)]
 WORKFLOWS = [
     Workflow("acme", "models", 7, "deploy.yml", "Deploy", inputs=("model",)),
     Workflow("acme", "models", 8, "paused.yml", "Paused", state="disabled_manually"),
+    Workflow("acme", "others", 9, "deploy.yml", "Deploy others"),
 ]
 
 # Statuses that GitHub gives and its description keeps silent about, each with the reason to give them.
@@ -51,6 +56,7 @@ NOT_DESCRIBED: Mapping[tuple[str, int], str] = {
     ("runs", 422): "the simulator's own: a `created` that is no date is told instead of ignored",
     ("run", 401): "authentication comes before every operation",
     ("run", 404): "as for a dispatch",
+    ("minting", 400): "a body that isn't JSON never reaches the operation",
     ("rate_limit", 401): "authentication comes before every operation",
 }
 OPERATIONS = {
@@ -59,6 +65,7 @@ OPERATIONS = {
     "runs": ("GET", f"{ROOT}/workflows/7/runs"),
     "run": ("GET", f"{ROOT}/runs/17000000001"),
     "rate_limit": ("GET", RATE_LIMIT),
+    "minting": ("POST", MINTING),
 }
 
 
@@ -69,16 +76,20 @@ class Caller:
         self.edition, self.version = edition, version
         self.token = token
         settings = Settings(edition=EDITIONS[edition])
-        self.line = Line(GitHub(WORKFLOWS, tokens=[TOKEN], clock=lambda: 1_790_000_000.0, settings=settings))
+        self.app = keys.app(permissions={"actions": "write", "checks": "read"})
+        self.line = Line(
+            GitHub(WORKFLOWS, tokens=[TOKEN], clock=lambda: NOW, settings=settings, app=self.app)
+        )
 
     def call(self, method: str, path: str, body: Any = None, query: str = "") -> Answer:
-        """Send a request; a body that isn't bytes is sent as JSON."""
+        """Send a request; a body that isn't bytes is sent as JSON. The App mints with what it signs."""
+        token = keys.signed(NOW) if (path, self.token) == (MINTING, TOKEN) else self.token
         headers = {
             "user-agent": "contract-test",
-            "authorization": f"Bearer {self.token}",
+            "authorization": f"Bearer {token}",
             "x-github-api-version": self.version,
         }
-        encoded = body if isinstance(body, bytes) else json.dumps(body).encode()
+        encoded = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         prefix = EDITIONS[self.edition].prefix
         answer = self.line.send(Request(method, prefix + path, query, headers, encoded)).answer
         assert answer is not None
@@ -163,6 +174,7 @@ def test_simulator_and_description_agree_on_bodies(caller: Caller, body: Any) ->
         ("dispatch", {}, "", 422),
         ("dispatch", b"{", "", 400),
         ("runs", None, "created=soon", 422),
+        ("minting", b"{", "", 400),
     ],
 )
 def test_refusals_have_the_usual_form(caller: Caller, name: str, body: Any, query: str, status: int) -> None:
@@ -173,7 +185,7 @@ def test_refusals_have_the_usual_form(caller: Caller, name: str, body: Any, quer
     judge_error(name, answer)
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", sorted(OPERATIONS.keys() - {"minting"}))
 def test_bad_credentials_have_the_usual_form(caller: Caller, name: str) -> None:
     """A wrong token is answered alike by every operation."""
     caller.token = "wrong"
@@ -182,7 +194,7 @@ def test_bad_credentials_have_the_usual_form(caller: Caller, name: str) -> None:
     judge_error(name, answer)
 
 
-@pytest.mark.parametrize("name", sorted(OPERATIONS.keys() - {"rate_limit"}))
+@pytest.mark.parametrize("name", sorted(OPERATIONS.keys() - {"rate_limit", "minting"}))
 def test_not_found_has_the_usual_form(caller: Caller, name: str) -> None:
     """An unknown repository is answered alike by every operation."""
     method, path = OPERATIONS[name]
@@ -197,6 +209,91 @@ def test_faults_have_the_usual_form(caller: Caller, preset: str) -> None:
     caller.line.faults.inject(PRESETS[preset])
     answer = caller.call("POST", DISPATCHES, {"ref": "main"})
     assert answer.status >= 300
+    judge_error("dispatch", answer)
+
+
+SCOPES: list[dict[str, Any]] = [
+    {},
+    {"permissions": {"actions": "write"}},
+    {"repositories": ["models"], "permissions": {"actions": "read"}},
+    {"repositories": ["models", "others"]},
+    {"repositories": []},
+]
+
+
+@pytest.mark.parametrize("scope", SCOPES, ids=lambda scope: "+".join(scope) or "none")
+def test_minted_tokens_are_as_described(caller: Caller, scope: dict[str, Any]) -> None:
+    """Every scope leads to a token that the description knows, with the repositories that it names."""
+    validate_request(caller.version, "POST", MINTING, scope, caller.edition)
+    answer = caller.call("POST", MINTING, scope)
+    assert answer.status == 201
+    caller.judge("POST", MINTING, answer)
+
+
+def leave(app: App) -> None:
+    """Leave the App as it is."""
+
+
+def suspend(app: App) -> None:
+    """Suspend the installation."""
+    app.suspended = True
+
+
+def install_elsewhere(app: App) -> None:
+    """Give the installation another number than the one that is called."""
+    app.installation_id += 1
+
+
+def forget_key(app: App) -> None:
+    """Leave the App another name than the one that signs."""
+    app.client_id = "Iv23liSomebodyElse"
+
+
+@pytest.mark.parametrize(
+    ("change", "body", "status"),
+    [
+        (forget_key, {}, 401),
+        (suspend, {}, 403),
+        (install_elsewhere, {}, 404),
+        (leave, {"repositories": ["none"]}, 422),
+        (leave, {"permissions": {"checks": "write"}}, 422),
+        (leave, {"permissions": {"issues": "read"}}, 422),
+        (leave, {"repositories": "models"}, 422),
+    ],
+)
+def test_refused_minting_is_as_described(
+    caller: Caller, change: Callable[[App], None], body: Any, status: int
+) -> None:
+    """What GitHub refuses is described, but for the `status` that it adds to every error."""
+    change(caller.app)
+    answer = caller.call("POST", MINTING, body)
+    assert answer.status == status
+    described = {name: value for name, value in answer.json().items() if name != "status" or status != 422}
+    validate_answer(caller.version, "POST", MINTING, status, described, caller.edition)
+
+
+def test_runs_of_an_app_are_as_described(caller: Caller) -> None:
+    """A run that an App or a person by hand started is listed as described, each with its actor."""
+    caller.token = caller.call("POST", MINTING, {}).json()["token"]
+    caller.call("POST", DISPATCHES, {"ref": "main"})
+    caller.line.github.start(WORKFLOWS[0], "mona")
+    answer = caller.call(*OPERATIONS["runs"])
+    caller.judge(*OPERATIONS["runs"], answer)
+    actors = [run[key] for run in answer.json()["workflow_runs"] for key in ("actor", "triggering_actor")]
+    assert [(actor["login"], actor["type"]) for actor in actors] == [
+        ("mona", "User"),
+        ("mona", "User"),
+        ("model-relay[bot]", "Bot"),
+        ("model-relay[bot]", "Bot"),
+    ]
+
+
+def test_missing_permission_has_the_usual_form(caller: Caller) -> None:
+    """A token that may not dispatch is told so, and which permission would do."""
+    caller.token = caller.call("POST", MINTING, {"permissions": {"actions": "read"}}).json()["token"]
+    answer = caller.call("POST", DISPATCHES, {"ref": "main"})
+    assert answer.status == 403
+    assert answer.headers["x-accepted-github-permissions"] == "actions=write"
     judge_error("dispatch", answer)
 
 
@@ -226,15 +323,16 @@ def test_broken_answer_is_noticed(change: dict[str, Any]) -> None:
         validate_answer(NEW, "POST", DISPATCHES, 200, broken)
 
 
-@pytest.mark.parametrize("name", ["workflows", "runs", "run", "rate_limit"])
+@pytest.mark.parametrize("name", ["workflows", "runs", "run", "rate_limit", "minting"])
 def test_missing_field_is_noticed(caller: Caller, name: str) -> None:
     """An answer without a field that the description requires fails."""
     caller.call("POST", DISPATCHES, {"ref": "main"})
     method, path = OPERATIONS[name]
-    answer = caller.call(method, path).json()
-    answer.pop("id" if name == "run" else next(iter(answer)))
+    answer = caller.call(method, path)
+    broken = answer.json()
+    broken.pop("id" if name == "run" else next(iter(broken)))
     with pytest.raises(ValidationError):
-        validate_answer(caller.version, method, path, 200, answer, caller.edition)
+        validate_answer(caller.version, method, path, answer.status, broken, caller.edition)
 
 
 def test_bad_field_deep_inside_is_noticed() -> None:

@@ -10,7 +10,9 @@ import pytest
 from pydantic import BaseModel
 
 from functions.core.settings import RelaySettings, Route, Target
-from functions.dispatch.outcome import CREDENTIAL_SECONDS
+from functions.dispatch import gate_state
+from functions.dispatch.gate_state import Caller, GateState, Ticket
+from functions.dispatch.pacing import Pace
 from infra.mistakes import SettingsError
 from infra.queues import MAX_RECEIVES
 from infra.settings import MAX_AGE_HOURS, Relay, from_context
@@ -105,8 +107,41 @@ def test_an_address_loses_its_trailing_slash() -> None:
 
 def test_the_functions_read_back_what_the_stack_wrote() -> None:
     """The settings survive the way through the bundle's file unchanged."""
-    functions = from_context(routes(models=["Airline_*"], aliases=["champion"])).functions
+    given = routes(models=["Airline_*"], aliases=["champion"], on_unknown="hold")
+    given["relay"]["github"] = {"max_per_minute": 7, "max_per_hour": 70}
+    functions = from_context(given).functions
     assert RelaySettings.from_json(functions.to_json()) == functions
+
+
+@pytest.mark.parametrize(
+    ("given", "told"), [({}, "retry"), ({"on_unknown": "retry"}, "retry"), ({"on_unknown": "hold"}, "hold")]
+)
+def test_a_route_retries_what_cannot_be_found_out_unless_it_is_to_be_held(
+    given: dict[str, str], told: str
+) -> None:
+    """`on_unknown` reaches the functions route by route, and is `retry` where nobody sets it."""
+    both = {"routes": [{"name": "a", **given}, {"name": "b"}]}
+    assert [route.on_unknown for route in from_context(context(both)).functions.routes] == [told, "retry"]
+
+
+def test_the_default_route_retries_what_cannot_be_found_out() -> None:
+    """Without routes, too, a delivery is sent again where it can't be found out what became of it."""
+    assert [route.on_unknown for route in from_context(context()).functions.routes] == ["retry"]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, (60, 500)),
+        ({"max_per_minute": 7, "max_per_hour": 70}, (7, 70)),
+        ({"max_per_minute": 1}, (1, 500)),
+        ({"max_per_hour": 1}, (60, 1)),
+    ],
+)
+def test_the_permitted_speed_reaches_the_functions(given: dict[str, int], told: tuple[int, int]) -> None:
+    """How often GitHub may be called is what the settings say, each of the two for itself."""
+    github = from_context(context({"github": given})).functions.github
+    assert (github.max_per_minute, github.max_per_hour) == told
 
 
 MISTAKES: list[tuple[str, dict[str, Any], list[str]]] = [
@@ -185,6 +220,19 @@ MISTAKES: list[tuple[str, dict[str, Any], list[str]]] = [
     ("no address", context({"github": {"api_url": "api.github.com"}}), ["api_url should be a base address"]),
     ("version", context({"github": {"api_version": "v3"}}), ["api_version should be a version"]),
     ("none a minute", context({"github": {"max_per_minute": 0}}), ["max_per_minute should be 1 or more"]),
+    ("none an hour", context({"github": {"max_per_hour": 0}}), ["max_per_hour should be 1 or more"]),
+    (
+        "text for a speed",
+        context({"github": {"max_per_minute": "60"}}),
+        ["relay.github.max_per_minute should be a whole number"],
+    ),
+    (
+        "no way with the unknown",
+        routes(on_unknown="drop"),
+        ["relay.routes[0].on_unknown", "should be 'retry' or 'hold'"],
+    ),
+    ("true for the unknown", routes(on_unknown=True), ["relay.routes[0].on_unknown", "'retry' or 'hold'"]),
+    ("null for the unknown", routes(on_unknown=None), ["relay.routes[0].on_unknown", "'retry' or 'hold'"]),
     ("text for a number", context({"max_age_hours": "24"}), ["relay.max_age_hours should be a whole number"]),
     ("more than receives last", context({"max_age_hours": 73}), ["max_age_hours should be 72 or less"]),
     ("alarms of null", context({"alarms": None}), ["relay.alarms should be an object, like {…}"]),
@@ -278,9 +326,19 @@ def test_a_value_of_any_wrong_type_is_a_message_or_is_right(path: tuple[str, ...
         assert f"relay.{path[0]}" in str(error)  # noqa: PT017 - to be right is as good
 
 
-def test_the_shortest_lasting_wait_fits_into_the_receives() -> None:
-    """Waiting for a credential up to the greatest age never uses up the queue's receives."""
-    assert MAX_AGE_HOURS * 3600 / CREDENTIAL_SECONDS < MAX_RECEIVES
+def test_waiting_for_a_credential_fits_into_the_receives() -> None:
+    """A delivery that waits for a credential up to the greatest age never uses up the queue's receives."""
+    state, now, booked_at, receives = GateState(), 0.0, 0.0, 0
+    while now <= MAX_AGE_HOURS * 3600:
+        receives += 1
+        caller = Caller("sandbox", "attempt", "delivery", booked_at, "", patience=0.0)
+        state, decision = gate_state.enter(state, Pace(60, 500), caller, now)
+        if isinstance(decision, Ticket):
+            state = gate_state.rejected(state, now, "credential-missing", "")
+            now = booked_at = gate_state.back_at(state, now)
+        else:
+            now = booked_at = decision.at
+    assert receives < MAX_RECEIVES
 
 
 def test_a_pasted_secret_is_not_repeated() -> None:

@@ -8,6 +8,13 @@ from typing import Any
 
 import pytest
 
+from functions.core import aws
+from functions.core.ledger import CALL_SECONDS, LEASE_SECONDS
+from functions.dispatch.batch import BEGIN_SECONDS
+from functions.dispatch.books import SETTLE_SECONDS
+from functions.dispatch.calls import ATTEMPT_SECONDS, BUSY_SECONDS, PATIENCE_SECONDS
+from functions.dispatch.gate_state import PROBE_SECONDS, START_SECONDS, TICKET_SECONDS
+from infra.stack import DISPATCH_TIMEOUT
 from tests.infra.conftest import Resources, synthesise
 
 OfType = Callable[[str], Resources]
@@ -83,19 +90,31 @@ def test_visibility_is_six_times_the_time_out(resources: OfType) -> None:
 
 
 def test_the_time_out_leaves_time_for_an_attempt() -> None:
-    """A fresh invocation has time for at least one whole attempt."""
-    from functions.dispatch.batch import ATTEMPT_MILLISECONDS  # noqa: PLC0415 - beside what it is compared with
-    from infra.stack import DISPATCH_TIMEOUT  # noqa: PLC0415
-
-    assert DISPATCH_TIMEOUT.to_milliseconds() > ATTEMPT_MILLISECONDS
+    """A fresh invocation has time for at least one whole attempt, and for some waiting on the spot."""
+    waiting = PATIENCE_SECONDS + BUSY_SECONDS
+    assert BEGIN_SECONDS + waiting < DISPATCH_TIMEOUT.to_seconds()
 
 
-def test_a_claim_outlasts_an_attempt_and_not_the_message(resources: OfType) -> None:
+def test_a_claim_outlasts_a_call_and_its_outcome_and_not_the_message(resources: OfType) -> None:
     """A claim never lapses under a living attempt, and has lapsed when a dead one's message comes back."""
-    from functions.core.ledger import LEASE_SECONDS  # noqa: PLC0415 - beside what it is compared with
-    from functions.dispatch.batch import ATTEMPT_MILLISECONDS  # noqa: PLC0415
+    times = [
+        CALL_SECONDS + SETTLE_SECONDS,
+        LEASE_SECONDS,
+        DISPATCH_TIMEOUT.to_seconds(),
+        deliveries(resources)["VisibilityTimeout"],
+    ]
+    assert times == sorted(set(times))
 
-    assert ATTEMPT_MILLISECONDS / 1000 < LEASE_SECONDS < deliveries(resources)["VisibilityTimeout"]
+
+def test_what_is_begun_with_time_enough_is_written_down_before_the_function_is_stopped() -> None:
+    """Who enters the gate late in an invocation can still start, call and write once, retry included."""
+    assert START_SECONDS + CALL_SECONDS + aws.CALL_SECONDS < ATTEMPT_SECONDS
+
+
+def test_a_ticket_outlasts_its_call() -> None:
+    """Nobody takes a call for over that may still be under way: it starts late and takes long, at worst."""
+    assert START_SECONDS + CALL_SECONDS <= TICKET_SECONDS
+    assert TICKET_SECONDS <= PROBE_SECONDS
 
 
 def test_the_event_source_reports_single_failures_two_at_a_time(resources: OfType) -> None:
@@ -176,6 +195,45 @@ def test_the_ledger_can_be_restored_and_forgets(resources: OfType) -> None:
     (replica,) = table["Replicas"]
     assert replica["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+
+
+def test_the_ledger_is_asked_by_delivery_by_model_and_by_state(resources: OfType) -> None:
+    """The table has one key and these two indexes, each with all that the ledger knows, and no other."""
+    (table,) = properties(resources("AWS::DynamoDB::GlobalTable"))
+
+    def index(name: str, key: str, order: str) -> dict[str, Any]:
+        keys = [{"AttributeName": key, "KeyType": "HASH"}, {"AttributeName": order, "KeyType": "RANGE"}]
+        return {"IndexName": name, "KeySchema": keys, "Projection": {"ProjectionType": "ALL"}}
+
+    types = {each["AttributeName"]: each["AttributeType"] for each in table["AttributeDefinitions"]}
+    assert types == {"id": "S", "model": "S", "accepted_at": "N", "state": "S", "updated_at": "N"}
+    assert table["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
+    assert table["GlobalSecondaryIndexes"] == [
+        index("by-model", "model", "accepted_at"),
+        index("by-state", "state", "updated_at"),
+    ]
+
+
+def test_dispatch_reads_and_writes_single_items_of_the_ledger_and_its_indexes(resources: OfType) -> None:
+    """Dispatch may do no more than it does: no scan, no deletion. A transaction needs the same rights."""
+    ((table, _),) = resources("AWS::DynamoDB::GlobalTable").items()
+    policies = resources("AWS::IAM::Policy")
+    granted = {
+        name: [
+            each for each in policy["Properties"]["PolicyDocument"]["Statement"] if "dynamodb" in str(each)
+        ]
+        for name, policy in policies.items()
+    }
+    assert [name for name, statements in granted.items() if statements] == [
+        name for name in policies if name.startswith("Dispatch")
+    ]
+    (statement,) = [each for statements in granted.values() for each in statements]
+    arn = {"Fn::GetAtt": [table, "Arn"]}
+    assert statement == {
+        "Effect": "Allow",
+        "Action": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"],
+        "Resource": [arn, {"Fn::Join": ["", [arn, "/index/*"]]}],
+    }
 
 
 STATEFUL = [QUEUE, "AWS::SQS::QueuePolicy", "AWS::SecretsManager::Secret", "AWS::DynamoDB::GlobalTable"]

@@ -40,9 +40,10 @@ class Reply:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The running pipeline, as its ready file describes it."""
+    """The running pipeline, as its ready file describes it, and the process that runs it."""
 
     ready: Mapping[str, Any]
+    pid: int
 
     @property
     def secret(self) -> str:
@@ -131,6 +132,19 @@ class Pipeline:
         """Give dispatch's log lines about a delivery."""
         return [line for line in self.log("Dispatch") if line.get("delivery") == delivery]
 
+    def entry(self, delivery: str) -> Any:
+        """Give what the ledger says of a delivery, as plain values."""
+        table = self.ready["outputs"]["LedgerTableName"]
+        item = self.client("dynamodb").get_item(TableName=table, Key={"id": {"S": delivery}})["Item"]
+        return {name: next(iter(value.values())) for name, value in item.items()}
+
+    def waiting(self) -> int:
+        """Count the messages that the delivery queue still has, in flight or not."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        url = self.ready["outputs"]["QueueUrl"]
+        answer = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
+        return sum(int(answer["Attributes"][name]) for name in names)
+
     def log(self, function: str) -> list[Any]:
         """Give a function's structured log lines."""
         lines = [line for name, line in self.messages() if f"{function}Log" in name and line.startswith("{")]
@@ -197,16 +211,21 @@ def wait_until_ready(process: subprocess.Popen[str], ready_file: Path) -> Mappin
     return dict(json.loads(ready_file.read_text(encoding="utf-8")))
 
 
+def stop(process: subprocess.Popen[str]) -> str:
+    """Stop a pipeline as a person does, and give what it printed."""
+    process.send_signal(signal.SIGINT)
+    return process.communicate(timeout=60)[0]
+
+
 @pytest.fixture(scope="session")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     """The pipeline, deployed once for all tests, and stopped as a person stops it."""
     ready_file = tmp_path_factory.mktemp("pipeline") / "ready.json"
     process = start(ready_file)
     try:
-        yield Pipeline(wait_until_ready(process, ready_file))
+        yield Pipeline(wait_until_ready(process, ready_file), process.pid)
     finally:
-        process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=60)
+        output = stop(process)
     assert process.returncode == 0, output
 
 

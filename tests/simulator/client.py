@@ -18,6 +18,8 @@ WORKFLOWS = (
     Workflow("acme", "models", 8, "paused.yml", "Paused", state="disabled_manually"),
     Workflow("acme", "models", 9, "push.yml", "On push", has_dispatch_trigger=False),
     Workflow("acme", "models", 10, "open.yml", "Open", refs=("main", "v1")),
+    Workflow("acme", "others", 11, "deploy.yml", "Deploy others"),
+    Workflow("elsewhere", "models", 12, "deploy.yml", "Deploy elsewhere"),
 )
 
 

@@ -5,11 +5,11 @@ from contextlib import ExitStack
 
 import pytest
 
-from modelrelay.local.github import GitHub, GitHubServer, Settings
+from modelrelay.local.github import App, GitHub, GitHubServer, Settings
 
 from .client import TOKEN, WORKFLOWS, Client, Clock
 
-Start = Callable[[Settings], Client]
+Start = Callable[..., Client]
 
 
 @pytest.fixture
@@ -20,11 +20,11 @@ def clock() -> Clock:
 
 @pytest.fixture
 def start(clock: Clock) -> Iterator[Start]:
-    """Start a simulator with the given settings."""
+    """Start a simulator with the given settings, and an App if one is given."""
     with ExitStack() as stack:
 
-        def begin(settings: Settings) -> Client:
-            github = GitHub(WORKFLOWS, tokens=[TOKEN], clock=clock, settings=settings)
+        def begin(settings: Settings | None = None, app: App | None = None) -> Client:
+            github = GitHub(WORKFLOWS, tokens=[TOKEN], clock=clock, settings=settings, app=app)
             client = Client(stack.enter_context(GitHubServer(github)))
             stack.callback(client.pool.clear)
             return client

@@ -1,13 +1,15 @@
 """The control endpoints and the page, and who may use them."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from modelrelay.local.github import Settings
 
-from .client import DISPATCHES, TOKEN, Client
+from .client import DISPATCHES, RUNS, TOKEN, Client
 from .conftest import Start
 
 
@@ -68,8 +70,65 @@ def test_reset_forgets_all_but_gives_no_number_twice(client: Client) -> None:
     assert client.dispatch().json()["workflow_run_id"] == first + 1
 
 
+def test_person_starts_a_run_by_hand(client: Client) -> None:
+    """A run can be started as another person would, and is told apart by its actor alone."""
+    client.dispatch({"model": "a"})
+    asked = {"login": "mona", "workflow": "acme/models/deploy.yml", "inputs": {"model": "a"}}
+    answer = client.control("POST", "runs", asked)
+    assert answer.status == 201
+    by_hand, dispatched = client.control("GET", "runs").json()
+    assert answer.json() == by_hand
+    assert (by_hand["actor"], dispatched["actor"]) == ("mona", "octocat")
+    apart = {"id", "html_url", "actor"}
+    assert {name for name in by_hand if by_hand[name] != dispatched[name]} == apart
+    listed = client.send("GET", RUNS).json()["workflow_runs"]
+    assert [run["actor"]["login"] for run in listed] == ["mona", "octocat"]
+    assert [run["triggering_actor"]["login"] for run in listed] == ["mona", "octocat"]
+
+
+def test_run_by_hand_needs_a_login_alone(client: Client) -> None:
+    """Without more being said, the first workflow runs on its first ref, without inputs or limits."""
+    assert client.control("POST", "runs", {"login": "mona"}).status == 201
+    [run] = client.server.runs()
+    assert (run.workflow.file, run.ref, run.inputs) == ("deploy.yml", "main", {})
+    assert client.control("GET", "state").json()["requests"] == 0
+    elsewhere = {"login": "mona", "workflow": "acme/models/open.yml", "ref": "v1"}
+    assert client.control("POST", "runs", elsewhere).json()["ref"] == "v1"
+
+
 @pytest.mark.parametrize(
-    ("method", "name", "status"), [("PUT", "faults", 405), ("GET", "reset", 404), ("GET", "x", 404)]
+    ("body", "status", "message"),
+    [
+        (b"", 400, "Invalid JSON"),
+        ([], 400, "object"),
+        ({}, 400, "login: "),
+        ({"login": 5}, 400, "login: "),
+        ({"login": "mona", "by": "x"}, 400, "by: "),
+        ({"login": "mona", "workflow": "none"}, 400, "none is none of acme/models/deploy.yml, "),
+        ({"login": "mona", "workflow": "acme/models/push.yml"}, 422, "'workflow_dispatch' trigger"),
+        ({"login": "mona", "inputs": {"x": "1"}}, 422, 'Unexpected inputs provided: ["x"]'),
+        ({"login": "mona", "ref": "nowhere"}, 422, "No ref found for: nowhere"),
+    ],
+)
+def test_run_that_nobody_could_start_is_refused(client: Client, body: Any, status: int, message: str) -> None:
+    """A mistake is told, and what GitHub's page refuses is refused with GitHub's words."""
+    answer = client.control("POST", "runs", body)
+    assert answer.status == status
+    assert message in answer.json()["message"]
+    assert client.server.runs() == []
+
+
+def test_waiting_notices_a_run_by_hand(client: Client) -> None:
+    """Who waits for runs is woken by one that was started by hand too."""
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(client.server.wait_for_runs, 1, 600)
+        client.control("POST", "runs", {"login": "mona"})
+        assert len(waiting.result(timeout=20)) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "status"),
+    [("PUT", "runs", 404), ("PUT", "faults", 405), ("GET", "reset", 404), ("GET", "x", 404)],
 )
 def test_unknown_control_is_told(client: Client, method: str, name: str, status: int) -> None:
     """A mistyped endpoint is refused instead of passing for an API request."""
@@ -101,6 +160,7 @@ def test_strangers_change_nothing(client: Client) -> None:
     stranger = {"Origin": "https://example.com"}
     assert client.control("POST", "faults", {"preset": "outage"}, stranger).status == 403
     assert client.control("POST", "reset", headers=stranger).status == 403
+    assert client.control("POST", "runs", {"login": "mona"}, stranger).status == 403
     assert client.dispatch().status == 200
     assert len(client.server.runs()) == 2
 

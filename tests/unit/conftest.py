@@ -2,13 +2,13 @@
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from functions.core.ledger import Ledger
+from functions.core.ledger import BY_MODEL, BY_STATE, Ledger
 from modelrelay.local.emulator import Emulator
 
 from .aws import Aws
@@ -59,35 +59,64 @@ _TABLES = (f"Ledger-{number}" for number in itertools.count())
 def table(dynamodb: Emulator) -> str:
     """A new, empty table for the ledger."""
     name = next(_TABLES)
+    indexes = {BY_MODEL: ("model", "accepted_at"), BY_STATE: ("state", "updated_at")}
+    types = {"id": "S", "model": "S", "accepted_at": "N", "state": "S", "updated_at": "N"}
     dynamodb.client("dynamodb").create_table(
         TableName=name,
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        AttributeDefinitions=[
+            {"AttributeName": attribute, "AttributeType": type_} for attribute, type_ in types.items()
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": index,
+                "KeySchema": [
+                    {"AttributeName": key, "KeyType": "HASH"},
+                    {"AttributeName": order, "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+            for index, (key, order) in indexes.items()
+        ],
         BillingMode="PAY_PER_REQUEST",
     )
     return name
 
 
 class Flaky:
-    """DynamoDB, of which a call may fail before or after it took effect."""
+    """DynamoDB, of which a call may fail before or after it took effect.
+
+    Attributes:
+        failing: How an operation fails, once: "before" or "after" its effect; or "repeated", where the client
+            sent it again on its own account after the answer to the first got lost.
+        meanwhile: What somebody else does, once, just before an operation takes effect.
+        calls: The operations that were asked for.
+    """
 
     def __init__(self, client: Any) -> None:
         self._client = client
         self.failing: dict[str, str] = {}
+        self.meanwhile: dict[str, Callable[[], object]] = {}
+        self.calls: list[str] = []
 
     def __getattr__(self, operation: str) -> Any:
         """Give an operation that does as it is told, once."""
         real = getattr(self._client, operation)
-        how = self.failing.pop(operation, "")
-        if not how:
+        if operation == "exceptions":
             return real
 
-        def fail(**parameters: Any) -> None:
-            if how == "after":
+        def call(**parameters: Any) -> Any:
+            self.calls.append(operation)
+            if act := self.meanwhile.pop(operation, None):
+                act()
+            how = self.failing.pop(operation, "")
+            if how in {"after", "repeated"}:
                 real(**parameters)
-            raise EndpointConnectionError(endpoint_url="http://dynamodb")
+            if how in {"before", "after"}:
+                raise EndpointConnectionError(endpoint_url="http://dynamodb")
+            return real(**parameters)
 
-        return fail
+        return call
 
 
 @pytest.fixture

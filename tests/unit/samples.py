@@ -1,12 +1,15 @@
 """An event, a route and settings such as a test changes in one place, and a clock that it moves."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from operator import itemgetter
 from types import SimpleNamespace
 from typing import Any
 
 from functions.core.delivery import Delivery
 from functions.core.event import STAGE_TRANSITIONED, Event, identify
 from functions.core.settings import GitHubSettings, IngestSettings, RelaySettings, Route, Target
+from functions.dispatch.gate_state import Caller
 
 NOW = 1_790_000_000.0
 
@@ -39,20 +42,49 @@ SETTINGS = RelaySettings(
 
 
 class Clock:
-    """A clock in epoch seconds that stands still until it is moved."""
+    """A clock in epoch seconds that stands still until it is moved, or until somebody sleeps by it.
+
+    Attributes:
+        now: The time.
+        naps: How long somebody slept, nap by nap.
+    """
 
     def __init__(self) -> None:
         self.now = NOW
+        self.naps: list[float] = []
+        self._agenda: list[tuple[float, Callable[[], object]]] = []
 
     def __call__(self) -> float:
         """Tell the time."""
         return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Move the clock, and do on the way what was to be done by then."""
+        assert seconds >= 0
+        end = self.now + seconds
+        self.naps.append(seconds)
+        while due := [each for each in self._agenda if each[0] <= end]:
+            moment, act = min(due, key=itemgetter(0))
+            self._agenda.remove((moment, act))
+            self.now = max(self.now, moment)
+            act()
+        self.now = max(self.now, end)
+
+    def at(self, moment: float, act: Callable[[], object]) -> None:
+        """Have something done while somebody sleeps."""
+        self._agenda.append((moment, act))
 
 
 def delivery(route: str = "default", *, accepted_at: int = int(NOW * 1000), **changes: Any) -> Delivery:
     """Give a delivery of the event; each other version or model is a fact of its own."""
     fact = identify(sorted(changes.items()))
     return Delivery(replace(EVENT, **{"fact": fact, **changes}), route, accepted_at)
+
+
+def caller(owner: str = "a", **changes: Any) -> Caller:
+    """Give somebody who comes to the gate for the first time, with patience for three seconds."""
+    usual = Caller(owner, f"{owner}-1", f"{owner}-delivery", booked_at=0.0, credential="key", patience=3.0)
+    return replace(usual, **changes)
 
 
 def lambda_context(remaining_milliseconds: int = 600_000) -> Any:

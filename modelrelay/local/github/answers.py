@@ -11,6 +11,7 @@ SECONDARY_DOCS = (
     "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits"
 )
 PRIMARY_DOCS = "https://docs.github.com/rest/overview/resources-in-the-rest-api#rate-limiting"
+MINTING_DOCS = "https://docs.github.com/rest/reference/apps#create-an-installation-access-token-for-an-app"
 _AGENT_TEXT = (
     "\r\nRequest forbidden by administrative rules. "
     "Please make sure your request has a User-Agent header "
@@ -46,6 +47,22 @@ def problem(
 def bad_credentials() -> RefusedError:
     """401 for a missing, wrong or expired token."""
     return problem(401, "Bad credentials")
+
+
+def bad_jwt(message: str = "A JSON web token could not be decoded") -> RefusedError:
+    """401 for what an App signed wrongly, or for anything else in its place."""
+    return problem(401, message)
+
+
+def suspended() -> RefusedError:
+    """403 for an App whose installation somebody has suspended."""
+    return problem(403, "This installation has been suspended", docs=MINTING_DOCS)
+
+
+def not_accessible(permissions: str) -> RefusedError:
+    """403 for a token of an App that lacks a permission."""
+    headers = {"x_accepted_github_permissions": permissions}
+    return problem(403, "Resource not accessible by integration", **headers)
 
 
 def no_user_agent() -> RefusedError:

@@ -1,18 +1,31 @@
-"""What a person or a test controls the simulator with: the page and the `/_simulator/` endpoints."""
+"""What a person or a test controls the simulator with: the page and the `/_simulator/` endpoints.
+
+GET     runs        the runs, newest first, with their inputs (`?limit=N`, as for requests)
+POST    runs        start a run by hand, as another person would: `ByHand` as JSON; answers it with 201
+GET     requests    the requests and what became of them, newest first
+GET     state       counts, limits, workflows, faults
+GET     faults      the faults that can still hit something
+POST    faults      switch one fault or a list of them on: `Fault` as JSON, or `{"preset": "NAME", …}`
+DELETE  faults      switch off all faults, or those of one name (`?name=NAME`)
+POST    reset       forget the runs, the faults and the log
+"""
 
 import ipaddress
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, field
 from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
 from modelrelay.local.github.answers import JSON_TYPE
 from modelrelay.local.github.exchange import Line
 from modelrelay.local.github.faults import PRESETS, FaultError, parse_faults
-from modelrelay.local.github.model import Answer, Request, Run
+from modelrelay.local.github.model import Answer, RefusedError, Request, Run, Workflow
 from modelrelay.local.github.render import timestamp
 
 PREFIX = "/_simulator/"
@@ -22,6 +35,20 @@ _ALWAYS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
 }
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
+class ByHand:
+    """A run that a person starts on GitHub's page.
+
+    `login` is the person. `workflow` is one that `GET state` lists (`OWNER/REPOSITORY/FILE`), or else the
+    first of them; `ref` is the workflow's first one if it is left out.
+    """
+
+    login: str
+    workflow: str | None = None
+    ref: str | None = None
+    inputs: Mapping[str, Any] = field(default_factory=dict)
 
 
 def is_control(request: Request) -> bool:
@@ -48,8 +75,8 @@ def control(line: Line, request: Request) -> Answer:
 
 def _endpoint(line: Line, request: Request, query: Mapping[str, str]) -> Answer:
     match request.method, request.path.removeprefix(PREFIX):
-        case "GET", "runs":
-            return _json(200, [run_entry(run) for run in _cut(line.github.runs, query)])
+        case "GET" | "POST" as method, "runs":
+            return _runs(line, method, request.body, query)
         case "GET", "requests":
             return _json(200, [asdict(each) for each in _cut(line.exchanges, query)])
         case "GET", "state":
@@ -69,6 +96,7 @@ def run_entry(run: Run) -> dict[str, Any]:
         "repository": run.workflow.slug,
         "workflow": run.workflow.file,
         "ref": run.ref,
+        "actor": run.actor.login,
         "inputs": dict(run.inputs),
         "created_at": timestamp(run.created_at),
         "status": run.status,
@@ -91,10 +119,32 @@ def state(line: Line) -> dict[str, Any]:
             "max_per_minute": github.settings.max_per_minute,
             "listing_lag": github.settings.listing_lag,
         },
-        "workflows": [f"{each.slug}/{each.file}" for each in github.workflows],
+        "workflows": list(_workflows(line)),
         "faults": [each.document() for each in line.faults.active()],
         "presets": list(PRESETS),
     }
+
+
+def _workflows(line: Line) -> dict[str, Workflow]:
+    return {f"{each.slug}/{each.file}": each for each in line.github.workflows}
+
+
+def _runs(line: Line, method: str, body: bytes, query: Mapping[str, str]) -> Answer:
+    if method == "GET":
+        return _json(200, [run_entry(run) for run in _cut(line.github.runs, query)])
+    try:
+        wanted = TypeAdapter(ByHand).validate_json(body)
+    except ValidationError as error:
+        mistakes = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+        return _refuse(400, "; ".join(mistakes))
+    known = _workflows(line)
+    workflow = known.get(wanted.workflow or next(iter(known)))
+    if workflow is None:
+        return _refuse(400, f"workflow: {wanted.workflow} is none of {', '.join(known)}")
+    try:
+        return _json(201, run_entry(line.github.start(workflow, wanted.login, wanted.ref, wanted.inputs)))
+    except RefusedError as refused:
+        return refused.answer
 
 
 def _faults(line: Line, method: str, body: bytes, query: Mapping[str, str]) -> Answer:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+TOKEN_SECONDS = 3600
 _EXPRESSION = re.compile(r"\$\{\{\s*inputs\.([\w-]+)\s*\}\}")
 
 
@@ -91,12 +92,62 @@ class Workflow:
 
 
 @dataclass(frozen=True)
+class Actor:
+    """Who started a run: a person, or an App as `SLUG[bot]` of the type `Bot`."""
+
+    login: str
+    type: str = "User"
+
+
+@dataclass
+class App:
+    """A GitHub App and its one installation. A test may change it while the simulation goes on.
+
+    `public_key` is in PEM form. `owner` is the account where the App is installed, for all its
+    repositories; None is the owner of the first workflow. A token is answered 401 until it is
+    `replication_seconds` old.
+    """
+
+    client_id: str
+    installation_id: int
+    public_key: str
+    owner: str | None = None
+    id: int = 271_828
+    slug: str = "model-relay"
+    permissions: Mapping[str, str] = field(default_factory=lambda: {"actions": "write"})
+    suspended: bool = False
+    replication_seconds: float = 0.0
+
+    @property
+    def actor(self) -> Actor:
+        """As whom it starts runs."""
+        return Actor(f"{self.slug}[bot]", "Bot")
+
+
+@dataclass(frozen=True)
+class Minted:
+    """An installation token: for which repositories (each by a workflow), for what, and until when."""
+
+    token: str
+    repositories: tuple[Workflow, ...]
+    is_scoped: bool
+    permissions: Mapping[str, str]
+    minted_at: float
+
+    @property
+    def expires_at(self) -> float:
+        """When it ends."""
+        return self.minted_at + TOKEN_SECONDS
+
+
+@dataclass(frozen=True)
 class Run:
-    """A run that a dispatch created; `request` is the decoded body that asked for it."""
+    """A run that was dispatched; `request` is the decoded body that asked for it."""
 
     id: int
     number: int
     workflow: Workflow
+    actor: Actor
     ref: str
     inputs: Mapping[str, Any]
     created_at: float

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
-from modelrelay.local.github.model import Run, Workflow
+from modelrelay.local.github.model import Actor, Minted, Run, Workflow
 
 # Paths below a repository, of which a minimal repository carries the addresses.
 # GitHub ends some in a template such as `{/sha}`, which no dispatcher reads.
@@ -60,7 +61,7 @@ def run_document(run: Run, sites: Sites) -> dict[str, Any]:
     sha = _digest(f"{run.workflow.slug}@{run.ref}")
     created = timestamp(run.created_at)
     repository = _repository(run.workflow, sites)
-    actor = _user("octocat", sites)
+    actor = _user(run.actor, sites)
     return {
         "id": run.id,
         "name": run.workflow.name,
@@ -97,6 +98,42 @@ def dispatch_document(run: Run, sites: Sites) -> dict[str, Any]:
         "workflow_run_id": run.id,
         "run_url": f"{sites.api}/repos/{run.workflow.slug}/actions/runs/{run.id}",
         "html_url": run.html_url,
+    }
+
+
+def token_document(minted: Minted, sites: Sites, version: str) -> dict[str, Any]:
+    """Return an installation token; the repositories stand beside it only where it was scoped to some."""
+    document: dict[str, Any] = {
+        "token": minted.token,
+        "expires_at": timestamp(minted.expires_at),
+        "permissions": dict(minted.permissions),
+        "repository_selection": "selected" if minted.is_scoped else "all",
+    }
+    if minted.is_scoped:
+        document["repositories"] = [repository_document(each, sites, version) for each in minted.repositories]
+    return document
+
+
+def repository_document(workflow: Workflow, sites: Sites, version: str) -> dict[str, Any]:
+    """Return a workflow's repository in full, as it stands beside an installation token."""
+    created = timestamp(_EPOCH)
+    features = ("issues", "projects", "wiki", "pages", *(["downloads"] if version < "2026-03-10" else []))
+    counts = ("forks", "forks_count", "open_issues", "open_issues_count", "stargazers_count", "watchers")
+    return {
+        **_repository(workflow, sites),
+        "clone_url": f"{sites.web}/{workflow.slug}.git",
+        "git_url": f"git:{sites.web.partition(':')[2]}/{workflow.slug}.git",
+        "ssh_url": f"git@github.com:{workflow.slug}.git",
+        "svn_url": f"{sites.web}/{workflow.slug}",
+        "default_branch": workflow.refs[0],
+        **{f"has_{feature}": False for feature in features},
+        **dict.fromkeys((*counts, "watchers_count", "size"), 0),
+        **dict.fromkeys(("homepage", "language", "mirror_url", "license")),
+        "archived": False,
+        "disabled": False,
+        "created_at": created,
+        "updated_at": created,
+        "pushed_at": created,
     }
 
 
@@ -140,7 +177,7 @@ def _repository(workflow: Workflow, sites: Sites) -> dict[str, Any]:
         "node_id": f"R_{number}",
         "name": workflow.repository,
         "full_name": workflow.slug,
-        "owner": _user(workflow.owner, sites),
+        "owner": _user(Actor(workflow.owner), sites),
         "private": True,
         "html_url": f"{sites.web}/{workflow.slug}",
         "description": None,
@@ -150,18 +187,19 @@ def _repository(workflow: Workflow, sites: Sites) -> dict[str, Any]:
     }
 
 
-def _user(login: str, sites: Sites) -> dict[str, Any]:
-    url = f"{sites.api}/users/{login}"
-    number = number_of(login)
+def _user(actor: Actor, sites: Sites) -> dict[str, Any]:
+    path = quote(actor.login, safe="")
+    url = f"{sites.api}/users/{path}"
+    number = number_of(actor.login)
     return {
-        "login": login,
+        "login": actor.login,
         "id": number,
         "node_id": f"U_{number}",
-        "avatar_url": f"{sites.web}/{login}.png",
+        "avatar_url": f"{sites.web}/{path}.png",
         "gravatar_id": "",
         "url": url,
-        "html_url": f"{sites.web}/{login}",
-        "type": "User",
+        "html_url": f"{sites.web}/{path}",
+        "type": actor.type,
         "site_admin": False,
         **{f"{part}_url": f"{url}/{part}" for part in _USER_LINKS.split()},
     }

@@ -97,8 +97,9 @@ class GitHubServer:
         """Answer one request, of the API or of the simulator itself."""
         with self._changed:
             if is_control(request):
-                return Outcome(control(self._line, request))
-            outcome = self._line.send(request)
+                outcome = Outcome(control(self._line, request))
+            else:
+                outcome = self._line.send(request)
             self._changed.notify_all()
             return outcome
 

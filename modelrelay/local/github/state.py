@@ -5,25 +5,41 @@ and a simulation in virtual time. It is not safe for threads: whoever has severa
 """
 
 import itertools
+import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from modelrelay.local.github import answers, render
-from modelrelay.local.github.dispatch import accept
+from modelrelay.local.github.apps import Caller, Installation
+from modelrelay.local.github.dispatch import Dispatch, accept
 from modelrelay.local.github.limits import Limits
 from modelrelay.local.github.listing import page_of, select
-from modelrelay.local.github.model import Answer, RefusedError, Request, Run, Settings, Workflow
+from modelrelay.local.github.model import (
+    Actor,
+    Answer,
+    App,
+    RefusedError,
+    Request,
+    Run,
+    Settings,
+    Workflow,
+)
 from modelrelay.local.github.render import Sites
 
+_VERSION = "x-github-api-version"
 # Asking about the limits costs nothing.
 _FREE = "rate_limit"
 _FIRST_RUN_ID = 17_000_000_001
+_TOKEN_OWNER = Caller(Actor("octocat"))
 
 
 class GitHub:
-    """The part of GitHub's REST API that a workflow dispatcher meets."""
+    """The part of GitHub's REST API that a workflow dispatcher meets.
+
+    `tokens` are personal ones, all of the user `octocat`; `app` may call too, with tokens that it mints.
+    """
 
     def __init__(
         self,
@@ -32,12 +48,14 @@ class GitHub:
         tokens: Iterable[str],
         clock: Callable[[], float] = time.time,
         settings: Settings | None = None,
+        app: App | None = None,
     ) -> None:
         self.workflows = tuple(workflows)
         self.settings = settings or Settings()
         self.clock = clock
         self.sites = Sites()
         self._tokens = frozenset(tokens)
+        self._installation = Installation(app, self.workflows, clock) if app else None
         self._request_ids = itertools.count(1)
         self._run_ids = itertools.count(_FIRST_RUN_ID)
         self.reset()
@@ -69,12 +87,28 @@ class GitHub:
         effect there must be another answer.
         """
         if not request.path.endswith(_FREE):
-            self.limits.arrive(request.token)
+            self.limits.arrive(self._account(request))
         answer = self._true_answer(request) if effect else None
         given = instead or answer
         if given is None:
             raise ValueError("a request without effect needs another answer")
         return self._stamp(request, given)
+
+    def start(
+        self,
+        workflow: Workflow,
+        login: str,
+        ref: str | None = None,
+        inputs: Mapping[str, Any] | None = None,
+    ) -> Run:
+        """Start a run as a person does by hand, on GitHub's page.
+
+        Raises:
+            RefusedError: The workflow does not take these inputs, or can't be dispatched.
+        """
+        body = json.dumps({"ref": ref or workflow.refs[0], "inputs": inputs or {}}).encode()
+        edition = self.settings.edition
+        return self._create_run(workflow, accept(workflow, body, edition.versions[-1], edition), Actor(login))
 
     def moved(self, path: str) -> str:
         """Return the address by number that GitHub redirects to when a repository was renamed."""
@@ -88,29 +122,55 @@ class GitHub:
     def _stamp(self, request: Request, answer: Answer) -> Answer:
         """Add the headers that every answer of GitHub carries, also an invented one."""
         number = next(self._request_ids)
-        version = request.header("x-github-api-version")
+        version = request.header(_VERSION)
         versions = self.settings.edition.versions
         stamped = answer.with_defaults(
             {
                 "x-github-request-id": f"51AD:{number >> 16:04X}:{number:06X}:{number * 40503:07X}",
                 "x-github-api-version-selected": version if version in versions else versions[0],
                 "x-github-media-type": "github.v3; format=json",
-                **self.limits.headers(request.token),
+                **self.limits.headers(self._account(request)),
             }
         )
-        self.limits.note(request.token, stamped)
+        self.limits.note(self._account(request), stamped)
         return stamped
+
+    def _account(self, request: Request) -> str:
+        """Say whom the limits count: all tokens of an installation are one, and the App itself is another."""
+        if self._is_app(request):
+            return "the App"
+        if self._installation and self._installation.knows(request.token):
+            return "the App's installation"
+        return request.token
+
+    def _is_app(self, request: Request) -> bool:
+        return request.path.startswith(f"{self.settings.edition.prefix}/app/")
 
     def _true_answer(self, request: Request) -> Answer:
         try:
-            self._check_caller(request)
-            return self._route(request, self._segments(request.path))
+            self._check_client(request)
+            if self._is_app(request):
+                return self._mint(request)
+            caller = self._caller(request)
+            return self._route(request, self._segments(request.path), caller)
         except RefusedError as refused:
             return refused.answer
 
-    def _route(self, request: Request, segments: list[str]) -> Answer:
+    def _mint(self, request: Request) -> Answer:
+        match request.method, self._segments(request.path):
+            case "POST", ["app", "installations", number, "access_tokens"]:
+                if self._installation is None:
+                    raise answers.bad_jwt()
+                self.limits.admit(self._account(request), request.method)
+                minted = self._installation.mint(request.token, number, request.body)
+                return answers.reply(201, render.token_document(minted, self.sites, request.header(_VERSION)))
+        raise answers.not_found()
+
+    def _route(self, request: Request, segments: list[str], caller: Caller) -> Answer:
         if segments != [_FREE]:
-            self.limits.admit(request.token, request.method)
+            self.limits.admit(self._account(request), request.method)
+        if segments[0] == "repos":
+            caller.check("/".join(segments[1:3]), request.method)
         query = dict(parse_qsl(request.query))
         match request.method, segments:
             case "GET", [_] if segments == [_FREE]:
@@ -118,19 +178,24 @@ class GitHub:
             case "GET", ["repos", owner, name, "actions", "workflows"]:
                 return self._list_workflows(f"{owner}/{name}", query)
             case "POST", ["repos", owner, name, "actions", "workflows", key, "dispatches"]:
-                return self._dispatch(self._workflow(f"{owner}/{name}", key), request)
+                return self._dispatch(self._workflow(f"{owner}/{name}", key), request, caller.actor)
             case "GET", ["repos", owner, name, "actions", "workflows", key, "runs"]:
                 return self._list_runs(self._workflow(f"{owner}/{name}", key), query)
             case "GET", ["repos", owner, name, "actions", "runs", key] if key.isdecimal():
                 return self._show_run(f"{owner}/{name}", int(key))
         raise answers.not_found()
 
-    def _check_caller(self, request: Request) -> None:
+    def _check_client(self, request: Request) -> None:
         if not request.header("user-agent"):
             raise answers.no_user_agent()
-        self._check_version(request.header("x-github-api-version"))
-        if request.token not in self._tokens:
-            raise answers.bad_credentials()
+        self._check_version(request.header(_VERSION))
+
+    def _caller(self, request: Request) -> Caller:
+        if self._installation and self._installation.knows(request.token):
+            return self._installation.caller(request.token)
+        if request.token in self._tokens:
+            return _TOKEN_OWNER
+        raise answers.bad_credentials()
 
     def _check_version(self, version: str) -> None:
         edition = self.settings.edition
@@ -167,8 +232,8 @@ class GitHub:
         return found
 
     def _show_limits(self, request: Request) -> Answer:
-        version = request.header("x-github-api-version")
-        return answers.reply(200, render.limit_document(self.limits.overview(request.token), version))
+        core = self.limits.overview(self._account(request))
+        return answers.reply(200, render.limit_document(core, request.header(_VERSION)))
 
     def _list_workflows(self, slug: str, query: Mapping[str, str]) -> Answer:
         found = self._workflows_of(slug)
@@ -188,27 +253,28 @@ class GitHub:
             raise answers.not_found()
         return answers.reply(200, render.run_document(run, self.sites))
 
-    def _dispatch(self, workflow: Workflow, request: Request) -> Answer:
-        version = request.header("x-github-api-version")
+    def _dispatch(self, workflow: Workflow, request: Request, actor: Actor) -> Answer:
+        version = request.header(_VERSION)
         dispatch = accept(workflow, request.body, version, self.settings.edition)
-        run = self._create_run(workflow, dispatch.ref, dispatch.inputs, dispatch.body)
+        run = self._create_run(workflow, dispatch, actor)
         if not dispatch.wants_details:
             return answers.no_content()
         return answers.reply(200, render.dispatch_document(run, self.sites))
 
-    def _create_run(self, workflow: Workflow, ref: str, inputs: Mapping[str, Any], body: Any) -> Run:
+    def _create_run(self, workflow: Workflow, dispatch: Dispatch, actor: Actor) -> Run:
         number = next(self._run_ids)
         run = Run(
             id=number,
             number=self.accepted + 1,
             workflow=workflow,
-            ref=ref,
-            inputs=inputs,
+            actor=actor,
+            ref=dispatch.ref,
+            inputs=dispatch.inputs,
             created_at=self.clock(),
             status="queued",
-            display_title=workflow.title(inputs),
+            display_title=workflow.title(dispatch.inputs),
             html_url=f"{self.sites.web}/{workflow.slug}/actions/runs/{number}",
-            request=body,
+            request=dispatch.body,
         )
         self.accepted += 1
         self._runs[run.id] = run

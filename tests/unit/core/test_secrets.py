@@ -42,6 +42,36 @@ def test_values_are_kept_for_some_minutes(aws: Aws, clock: Clock, secret: Secret
     assert len(aws.calls) == 4
 
 
+def test_caller_may_want_younger_values(aws: Aws, clock: Clock, secret: Secret) -> None:
+    """With a highest age given, what was read longer ago than that is read again, and nothing sooner."""
+    secret.values()
+    clock.now += 29
+    secret.values(max_age=30)
+    assert len(aws.calls) == 2
+    clock.now += 1
+    aws.keep_secret(NAME, "newest")
+    assert secret.values(max_age=30) == ("newest", "old")
+    assert len(aws.calls) == 4
+
+
+def test_values_never_get_older_than_usual(aws: Aws, clock: Clock, secret: Secret) -> None:
+    """A caller can't put off the usual look."""
+    secret.values()
+    clock.now += TTL_SECONDS
+    secret.values(max_age=10 * TTL_SECONDS)
+    assert len(aws.calls) == 4
+
+
+def test_outage_is_not_asked_more_often_than_wanted(aws: Aws, clock: Clock, secret: Secret) -> None:
+    """While Secrets Manager fails, who wants young values asks as often as it wants them, not more."""
+    secret.values()
+    aws.fail("GetSecretValue")
+    for _ in range(4):
+        clock.now += 15
+        assert secret.values(max_age=30) == ("new", "old")
+    assert len(aws.calls) == 2 + 2
+
+
 def test_change_is_in_force_within_five_minutes() -> None:
     """The time to live keeps the promise of the documentation."""
     assert TTL_SECONDS < 300

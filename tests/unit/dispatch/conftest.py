@@ -8,9 +8,13 @@ import urllib3
 
 from functions.core.settings import GitHubSettings
 from functions.dispatch.github import GitHub
-from modelrelay.local.github import Settings
+from functions.dispatch.transport import Transport
+from modelrelay.local.emulator import Emulator
+from modelrelay.local.github import App, Settings
 
+from ..aws import Aws
 from ..samples import Clock
+from .bench import Bench
 from .simulator import NEW, Simulator
 
 Start = Callable[..., Simulator]
@@ -19,11 +23,11 @@ Connect = Callable[..., GitHub]
 
 @pytest.fixture
 def start(clock: Clock) -> Iterator[Start]:
-    """Start a simulator with the given settings."""
+    """Start a simulator with the given settings, and an App if one is given."""
     with ExitStack() as stack:
 
-        def begin(settings: Settings | None = None) -> Simulator:
-            return stack.enter_context(Simulator(clock, settings or Settings()))
+        def begin(settings: Settings | None = None, app: App | None = None) -> Simulator:
+            return stack.enter_context(Simulator(clock, settings or Settings(), app))
 
         yield begin
 
@@ -42,7 +46,7 @@ def connect() -> Iterator[Connect]:
         def make(url: str, version: str = NEW) -> GitHub:
             pool = urllib3.PoolManager()
             stack.callback(pool.clear)
-            return GitHub(GitHubSettings(url, version), pool)
+            return GitHub(GitHubSettings(url, version), Transport(pool))
 
         yield make
 
@@ -51,3 +55,10 @@ def connect() -> Iterator[Connect]:
 def github(simulator: Simulator, connect: Connect) -> GitHub:
     """A client of the simulator in GitHub's newest API version."""
     return connect(simulator.url)
+
+
+@pytest.fixture
+def bench(aws: Aws, clock: Clock, simulator: Simulator, dynamodb: Emulator, table: str) -> Iterator[Bench]:
+    """Dispatch with everything around it."""
+    with Bench(aws, clock, simulator, dynamodb.client("dynamodb"), table) as made:
+        yield made

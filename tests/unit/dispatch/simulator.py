@@ -5,26 +5,38 @@ from collections.abc import Callable
 from typing import Any
 
 from functions.core.delivery import Delivery
-from modelrelay.local.github import Fault, GitHub, GitHubServer, Outcome, Request, Run, Settings, Workflow
+from modelrelay.local.github import (
+    App,
+    Fault,
+    GitHub,
+    GitHubServer,
+    Outcome,
+    Request,
+    Run,
+    Settings,
+    Workflow,
+)
 
 from ..samples import NOW
 
 TOKEN = "github_pat_made_up_for_tests"
 OLD, NEW = "2022-11-28", "2026-03-10"
 DISPATCHES = "/repos/acme/models/actions/workflows/deploy.yml/dispatches"
+RUNS = "/repos/acme/models/actions/workflows/deploy.yml/runs"
 WORKFLOWS = (
     Workflow("acme", "models", 7, "deploy.yml", "Deploy"),
     Workflow("acme", "models", 8, "strict.yml", "Strict", inputs=("model_name",)),
     Workflow("acme", "models", 9, "paused.yml", "Paused", state="disabled_manually"),
+    Workflow("acme", "others", 10, "deploy.yml", "Deploy others"),
 )
 
 
 class Simulator(GitHubServer):
     """Keeps every request of the API as it came in."""
 
-    def __init__(self, clock: Callable[[], float], settings: Settings) -> None:
+    def __init__(self, clock: Callable[[], float], settings: Settings, app: App | None = None) -> None:
         self.seen: list[Request] = []
-        super().__init__(GitHub(WORKFLOWS, tokens=[TOKEN], clock=clock, settings=settings))
+        super().__init__(GitHub(WORKFLOWS, tokens=[TOKEN], clock=clock, settings=settings, app=app))
 
     def respond(self, request: Request) -> Outcome:
         """Keep the request, and answer it."""

@@ -42,23 +42,33 @@ class Bench:
         self.aws.keep_secret("github", json.dumps({"token": token}))
 
     def engine(self) -> Engine:
-        """Build an engine."""
+        """Build an engine, as another sandbox would."""
         secret = Secret(clients.client("secretsmanager"), "github", self.clock, stages=("AWSCURRENT",))
+        github = GitHub(GitHubSettings(self.url, self.version), Transport(self.pool))
+        calls = Calls(
+            ledger=self.ledger,
+            gate=self.gate,
+            github=github,
+            credentials=Credentials(secret, github, self.clock),
+            clock=self.clock,
+            sleep=self.clock.sleep,
+            sandbox=f"sandbox-{next(self.numbers)}",
+            jitter=lambda: self.jitter,
+        )
         return Engine(
             routes={route.name: route for route in self.routes},
             ledger=self.ledger,
-            github=GitHub(GitHubSettings(self.url, self.version), self.pool),
-            credentials=Credentials(secret),
+            calls=calls,
             max_age_seconds=24 * HOURS,
             clock=self.clock,
-            jitter=lambda: self.jitter,
+            holder=lambda: f"attempt-{next(self.numbers)}",
         )
 
-    def attempt(self, sent: Delivery | str | None = None, receives: int = 1) -> Attempt:
+    def attempt(self, sent: Delivery | str | None = None, *, sent_at: float = NOW, force: bool = False) -> Attempt:
         """Attempt a delivery with a new engine."""
         sent = delivery() if sent is None else sent
         body = sent.to_message() if isinstance(sent, Delivery) else sent
-        return self.engine().attempt(Message(body, receives, NOW))
+        return self.engine().attempt(Message(body, sent_at, force), lambda: 600.0)
 
     def waits(self, reason: str, **attempt: Any) -> float:
         """Attempt a delivery that must wait, and give the seconds."""

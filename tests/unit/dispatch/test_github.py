@@ -1,22 +1,28 @@
-"""The client of GitHub: what it sends, once, and what it makes of failing connections."""
+"""The client of GitHub: what it asks for, once, and which redirects it follows."""
 
 import json
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 import urllib3
 
 from functions.core.settings import GitHubSettings, Target
-from functions.dispatch.github import Answer, GitHub, NoAnswer
+from functions.dispatch.github import PAGE_SIZE, TIMEOUT_SECONDS, GitHub
 from functions.dispatch.request import DispatchRequest
-from modelrelay.local.github import GHES_3_17, PRESETS, Fault, Settings
+from functions.dispatch.transport import Answer, Transport
+from modelrelay.local.github import GHES_3_17, Settings
+from tests.simulator import keys
 
+from ..samples import NOW, Clock
 from .conftest import Connect, Start
-from .simulator import DISPATCHES, NEW, OLD, TOKEN, Simulator, refusal
+from .simulator import DISPATCHES, NEW, OLD, RUNS, TOKEN, Simulator, refusal
 
 INPUTS = {"model_name": "Prüfung", "model_version": "8"}
-REQUEST = DispatchRequest(Target("acme", "models", "deploy.yml", "main"), INPUTS)
+TARGET = Target("acme", "models", "deploy.yml", "main")
+REQUEST = DispatchRequest(TARGET, INPUTS)
 
 
 def test_request_is_what_github_asks_for(simulator: Simulator, github: GitHub) -> None:
@@ -130,96 +136,135 @@ def test_redirect_to_nowhere_is_given_back(
     assert len(simulator.seen) == 1
 
 
-@pytest.mark.parametrize(("drop", "runs"), [("before", 0), ("after", 1)])
-def test_dropped_connection_leaves_it_open(
-    simulator: Simulator, github: GitHub, drop: Any, runs: int
+CALLS: dict[str, Callable[[GitHub, float], Answer]] = {
+    "dispatch": lambda github, seconds: github.dispatch(REQUEST, TOKEN, seconds),
+    "runs": lambda github, seconds: github.runs(TARGET, TOKEN, (NOW - 60, NOW), seconds),
+    "installation_token": lambda github, seconds: github.installation_token("41", TOKEN, TARGET, seconds),
+}
+
+
+class Redirecting(Transport):
+    """Answers every request with a redirect, at a time that stands still."""
+
+    def __init__(self) -> None:
+        super().__init__(urllib3.PoolManager(), lambda: 100.0)
+        self.deadlines: list[float] = []
+
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, deadline: float
+    ) -> Answer:
+        """Keep the deadline."""
+        self.deadlines.append(deadline)
+        return Answer(307, {"location": url}, b"")
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_time_that_a_caller_gives_is_for_all_of_a_call(call: Callable[[GitHub, float], Answer]) -> None:
+    """A call ends when its seconds have gone by, a redirect included."""
+    transport = Redirecting()
+    call(GitHub(GitHubSettings("http://github", NEW), transport), 7.0)
+    assert transport.deadlines == [107.0, 107.0]
+
+
+def test_longest_call_fits_github() -> None:
+    """GitHub cuts its own requests at ten seconds, so waiting a little longer misses no answer."""
+    assert 10 < TIMEOUT_SECONDS < 20
+
+
+def test_listing_asks_for_exactly_the_runs_in_question(simulator: Simulator, github: GitHub) -> None:
+    """The newest hundred dispatched runs between two moments are asked for, with nothing sent besides."""
+    answer = github.runs(TARGET, TOKEN, (NOW - 90.7, NOW + 0.9))
+    [seen] = simulator.seen
+    assert (seen.method, seen.path, seen.body) == ("GET", RUNS, b"")
+    assert parse_qsl(seen.query, strict_parsing=True) == [
+        ("event", "workflow_dispatch"),
+        ("created", "2026-09-21T14:11:49Z..2026-09-21T14:13:20Z"),
+        ("per_page", str(PAGE_SIZE)),
+    ]
+    assert seen.headers == {
+        "Host": simulator.url.removeprefix("http://"),
+        "Accept-Encoding": "identity",
+        "Accept": "application/vnd.github+json",
+        "Authorization": f"Bearer {TOKEN}",
+        "User-Agent": "model-relay",
+        "X-GitHub-Api-Version": NEW,
+    }
+    assert answer.content == {"total_count": 0, "workflow_runs": []}
+
+
+@pytest.mark.parametrize("zone", ["America/St_Johns", "Asia/Kathmandu"])
+def test_moments_are_written_in_utc(
+    simulator: Simulator, github: GitHub, monkeypatch: pytest.MonkeyPatch, zone: str
 ) -> None:
-    """When a connection ends without an answer, the request was sent: nobody knows what came of it."""
-    simulator.inject(Fault(drop=drop))
-    with pytest.raises(NoAnswer, match="ProtocolError") as caught:
+    """The machine's own time zone changes nothing."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        github.runs(TARGET, TOKEN, (0, NOW))
+    finally:
+        monkeypatch.delenv("TZ")
+        time.tzset()
+    assert "created=1970-01-01T00%3A00%3A00Z..2026-09-21T14%3A13%3A20Z" in simulator.seen[0].query
+
+
+def test_listing_finds_the_runs_of_its_time(simulator: Simulator, github: GitHub, clock: Clock) -> None:
+    """Of the workflow's runs, those of the asked-for time are listed, newest first."""
+    for _ in range(4):
         github.dispatch(REQUEST, TOKEN)
-    assert caught.value.sent
-    assert (len(simulator.seen), len(simulator.runs())) == (1, runs)
+        clock.now += 60
+    listed = github.runs(TARGET, TOKEN, (NOW + 60, NOW + 120)).content["workflow_runs"]
+    assert [run["id"] for run in listed] == [run.id for run in simulator.runs()[1:3]]
 
 
-class ImpatientPool(urllib3.PoolManager):
-    """Waits for a fraction of the time that it is told, so that a test need not."""
-
-    def request(self, *args: Any, **kwargs: Any) -> Any:
-        """Send a request with a shorter time-out."""
-        assert 0 < kwargs["timeout"].total <= 15
-        assert kwargs["timeout"].connect_timeout == 5
-        return super().request(*args, **{**kwargs, "timeout": 0.05})
+def test_names_in_a_listing_are_quoted(simulator: Simulator, github: GitHub) -> None:
+    """A name can't lead to another path of the API, nor into the query."""
+    assert github.runs(Target("a/b", "c d", "x.yml?event=push#", "main"), TOKEN, (0, 1)).status == 404
+    assert simulator.seen[0].path == "/repos/a%2Fb/c%20d/actions/workflows/x.yml%3Fevent%3Dpush%23/runs"
+    assert simulator.seen[0].query.startswith("event=workflow_dispatch&")
 
 
-def test_late_answer_leaves_it_open(simulator: Simulator) -> None:
-    """A time-out after sending is no proof that the dispatch did not happen."""
-    simulator.inject(Fault(delay=600))
-    pool = ImpatientPool()
-    with pytest.raises(NoAnswer, match="ReadTimeoutError") as caught:
-        GitHub(GitHubSettings(simulator.url, NEW), pool).dispatch(REQUEST, TOKEN)
-    pool.clear()
-    assert caught.value.sent
-    assert len(simulator.runs()) == 1
+def test_listing_follows_one_redirect(simulator: Simulator, github: GitHub) -> None:
+    """The runs of a renamed repository are listed; a second redirect is given back."""
+    github.dispatch(REQUEST, TOKEN)
+    simulator.inject(replace(refusal(301, location="{moved}"), match=RUNS))
+    answer = github.runs(TARGET, TOKEN, (0, NOW))
+    assert (answer.status, answer.redirected) == (200, True)
+    assert [each.method for each in simulator.seen] == ["POST", "GET", "GET"]
+    simulator.inject(replace(refusal(301, location="{moved}"), times=0))
+    assert github.runs(TARGET, TOKEN, (0, NOW)).status == 301
+    assert len(simulator.seen) == 5
 
 
-def test_dripping_answer_is_cut_off(simulator: Simulator) -> None:
-    """An answer that trickles in past the deadline is no answer, and leaves it open."""
-    times = iter([0.0, 0.0, 15.1])
-    pool = urllib3.PoolManager()
-    with pytest.raises(NoAnswer, match="TimeoutError") as caught:
-        GitHub(GitHubSettings(simulator.url, NEW), pool, lambda: next(times)).dispatch(REQUEST, TOKEN)
-    pool.clear()
-    assert caught.value.sent
-    assert len(simulator.runs()) == 1
+def test_token_is_minted_for_one_repository_and_one_purpose(start: Start, connect: Connect) -> None:
+    """Path, body and headers are exact: the App proves itself, and asks for no more than it needs."""
+    simulator = start(app=keys.app(permissions={"actions": "write", "contents": "write"}))
+    jwt = keys.signed(NOW)
+    answer = connect(simulator.url).installation_token("41", jwt, TARGET)
+    [seen] = simulator.seen
+    assert (seen.method, seen.path, seen.query) == ("POST", "/app/installations/41/access_tokens", "")
+    assert json.loads(seen.body) == {"repositories": ["models"], "permissions": {"actions": "write"}}
+    assert (seen.header("authorization"), seen.header("content-type")) == (
+        f"Bearer {jwt}",
+        "application/json",
+    )
+    assert answer.status == 201
+    assert answer.content["permissions"] == {"actions": "write", "metadata": "read"}
+    assert [each["full_name"] for each in answer.content["repositories"]] == ["acme/models"]
 
 
-def test_refused_connection_sent_nothing(connect: Connect, start: Start) -> None:
-    """Where nobody listens, nothing was sent."""
-    closed = start()
-    closed.close()
-    with pytest.raises(NoAnswer, match="NewConnectionError") as caught:
-        connect(closed.url).dispatch(REQUEST, TOKEN)
-    assert not caught.value.sent
+def test_installation_is_quoted(simulator: Simulator, github: GitHub) -> None:
+    """An installation's number can't lead to another path of the API."""
+    github.installation_token("../41?", TOKEN, TARGET)
+    assert simulator.seen[0].path == "/app/installations/..%2F41%3F/access_tokens"
 
 
-def test_unknown_host_was_sent_nothing(connect: Connect) -> None:
-    """A name that does not resolve was never reached."""
-    with pytest.raises(NoAnswer) as caught:
-        connect("http://no-such-host.invalid").dispatch(REQUEST, TOKEN)
-    assert not caught.value.sent
-
-
-def test_failed_handshake_sent_nothing(simulator: Simulator, connect: Connect) -> None:
-    """Without TLS no request leaves us."""
-    with pytest.raises(NoAnswer, match="SSLError") as caught:
-        connect(simulator.url.replace("http", "https", 1)).dispatch(REQUEST, TOKEN)
-    assert not caught.value.sent
-    assert simulator.seen == []
-
-
-def test_endless_answer_is_cut_and_harms_no_next_one(simulator: Simulator, github: GitHub) -> None:
-    """Of a large answer only the beginning is read, and the connection is not reused for its rest."""
-    simulator.inject(Fault(status=502, body="x" * 70_000), Fault(status=502, body="x" * 65_537))
-    assert [len(github.dispatch(REQUEST, TOKEN).body) for _ in range(2)] == [65_536, 65_536]
-    assert github.dispatch(REQUEST, TOKEN).status == 200
-
-
-def test_no_connection_is_kept(simulator: Simulator) -> None:
-    """A connection may die unseen while the function is frozen, so each dispatch makes its own."""
-    pool = urllib3.PoolManager()
-    GitHub(GitHubSettings(simulator.url, OLD), pool).dispatch(REQUEST, TOKEN)
-    assert len(pool.pools) == 0
-
-
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000])
-def test_answer_that_is_no_object_has_no_content(body: bytes) -> None:
-    """Whatever was answered, reading it is no error."""
-    assert Answer(200, {}, body).content == {}
-
-
-def test_answer_without_a_request_id(simulator: Simulator, github: GitHub) -> None:
-    """Something before GitHub may answer, which knows no request id."""
-    assert Answer(502, {}, b"").request_id == ""
-    simulator.inject(PRESETS["outage"])
-    assert github.dispatch(REQUEST, TOKEN).request_id
+def test_minted_token_starts_the_workflow(start: Start, connect: Connect) -> None:
+    """The token dispatches and lists the target's workflow, and nothing of another repository."""
+    simulator = start(app=keys.app())
+    github = connect(simulator.url)
+    token = github.installation_token("41", keys.signed(NOW), TARGET).content["token"]
+    assert github.dispatch(REQUEST, token).status == 200
+    assert github.runs(TARGET, token, (0, NOW)).content["total_count"] == 1
+    assert simulator.run.actor.type == "Bot"
+    others = replace(TARGET, repository="others")
+    assert github.dispatch(DispatchRequest(others, {}), token).status == 404

@@ -1,7 +1,8 @@
-"""The ingest function as Lambda calls it, with its log."""
+"""The ingest function as Lambda calls it, with its log and its metrics."""
 
 import io
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,19 +11,22 @@ from typing import Any
 import pytest
 
 from functions.core.delivery import Delivery
+from functions.core.metrics import NAMESPACE_VARIABLE
 from functions.core.settings import FILE_NAME, load
 from functions.ingest import handler as module
 
 from ..aws import Aws
+from ..core.test_metrics import Kept, kept
 from ..samples import SETTINGS, lambda_context
-from .webhooks import CANARIES, REVEALING, SECRET, changed, gateway_event, webhook
+from .webhooks import CANARIES, REVEALING, SECRET, TRANSITION, changed, gateway_event, webhook
 
 
 class Function:
     """The function in an environment such as the stack gives it; each request adds to the log."""
 
-    def __init__(self, log: io.StringIO) -> None:
+    def __init__(self, log: io.StringIO, printed: pytest.CaptureFixture[str]) -> None:
         self._log = log
+        self._printed = printed
 
     def call(self, event: dict[str, Any]) -> dict[str, Any]:
         """Hand one event over."""
@@ -33,6 +37,10 @@ class Function:
         """Give the log's lines so far."""
         return [json.loads(line) for line in self._log.getvalue().splitlines()]
 
+    def metrics(self) -> list[Kept]:
+        """Give what CloudWatch reads from each line printed since the last look."""
+        return [kept(line) for line in self._printed.readouterr().out.splitlines()]
+
     @property
     def log(self) -> str:
         """The log as it was written."""
@@ -40,24 +48,29 @@ class Function:
 
 
 @pytest.fixture
-def function(aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Function]:
+def function(
+    aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Function]:
     """The function with a bundle's settings, its queue and its secret."""
     (tmp_path / FILE_NAME).write_text(SETTINGS.to_json(), encoding="utf-8")
     monkeypatch.setattr(module, "load", lambda: load(tmp_path))
     monkeypatch.setenv("QUEUE_URL", "http://127.0.0.1/queue")
     monkeypatch.setenv("DATABRICKS_SECRET_ID", "webhook")
+    monkeypatch.setenv(NAMESPACE_VARIABLE, "Relay")
     aws.keep_secret("webhook", SECRET)
     log = io.StringIO()
     before = module.logger.registered_handler.stream  # type: ignore[attr-defined]  # it is a stream handler
     module.logger.registered_handler.setStream(log)  # type: ignore[attr-defined]
     module._ingest.cache_clear()
-    yield Function(log)
+    module._meter.cache_clear()
+    yield Function(log, capsys)
     module._ingest.cache_clear()
+    module._meter.cache_clear()
     module.logger.registered_handler.setStream(before)  # type: ignore[attr-defined]
 
 
 def test_event_is_stored_and_accepted(aws: Aws, function: Function) -> None:
-    """A signed webhook ends on the queue, and one line tells of it."""
+    """A signed webhook ends on the queue; one line tells of it, and one counts it."""
     answer = function.call(gateway_event(webhook(changed())))
     [sent] = aws.parameters("SendMessage")
     delivery = Delivery.from_message(sent["MessageBody"])
@@ -81,6 +94,8 @@ def test_event_is_stored_and_accepted(aws: Aws, function: Function) -> None:
     }
     assert told.items() <= line.items()
     assert line["deliveries"] == [{"id": delivery.id, "route": "default"}]
+    assert "reason" not in line
+    assert function.metrics() == [{("Relay", "Received", "ingest"): 1, ("Relay", "Queued", "ingest"): 1}]
 
 
 def test_everything_is_built_once(aws: Aws, function: Function) -> None:
@@ -91,11 +106,27 @@ def test_everything_is_built_once(aws: Aws, function: Function) -> None:
 
 
 def test_refusal_is_a_warning(function: Function) -> None:
-    """A refusal is answered and logged with its reason, at a level that stands out."""
+    """A refusal is answered, logged at a level that stands out, and counted, with one and the same reason."""
     answer = function.call(gateway_event(webhook(changed(), secret="wrong")))
     [line] = function.lines()
     assert answer["statusCode"] == 401
     assert line.items() >= {"level": "WARNING", "status": 401, "reason": "unauthorized"}.items()
+    assert function.metrics() == [
+        {
+            ("Relay", "Received", "ingest"): 1,
+            ("Relay", "Rejected", "ingest"): 1,
+            ("Relay", "Rejected", "ingest", "unauthorized"): 1,
+        }
+    ]
+
+
+def test_ignored_event_has_its_reason_in_log_and_metrics(function: Function) -> None:
+    """What starts nothing is told and counted with its reason."""
+    function.call(gateway_event(webhook(changed(event="NEW_KIND"))))
+    [line] = function.lines()
+    assert line.items() >= {"level": "INFO", "status": 200, "reason": "unknown-event"}.items()
+    [metrics] = function.metrics()
+    assert metrics["Relay", "Ignored", "ingest", "unknown-event"] == 1
 
 
 def test_broken_body_is_refused_before_ingest_sees_it(function: Function) -> None:
@@ -119,16 +150,31 @@ def test_unexpected_failure_is_503_and_says_where(function: Function, tmp_path: 
     error, line = function.lines()
     assert error.items() >= {"level": "ERROR", "message": "unexpected", "error": "ValueError"}.items()
     assert "ipaddress.py:" in error["where"]
-    assert line["reason"] == "not-stored"
+    assert line["reason"] == "unexpected"
+    [metrics] = function.metrics()
+    assert metrics["Relay", "Rejected", "ingest", "unexpected"] == 1
     assert CANARIES[0] not in function.log
 
 
 def test_failed_start_is_not_kept(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A function that could not be built answers 503, and is built anew for the next request."""
+    """A function that could not be built answers 503, counts it, and is built anew for the next request."""
     monkeypatch.delenv("QUEUE_URL")
     assert function.call(gateway_event(webhook(changed())))["statusCode"] == 503
+    assert ("Relay", "Rejected", "ingest", "unexpected") in function.metrics()[0]
     monkeypatch.setenv("QUEUE_URL", "http://127.0.0.1/queue")
     assert function.call(gateway_event(webhook(changed())))["statusCode"] == 202
+
+
+def test_metrics_that_fail_lose_no_event(
+    aws: Aws, function: Function, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A function that can't count takes events all the same, and its log says that it can't count."""
+    monkeypatch.delenv(NAMESPACE_VARIABLE)
+    with caplog.at_level(logging.WARNING):
+        assert function.call(gateway_event(webhook(changed())))["statusCode"] == 202
+    assert len(aws.parameters("SendMessage")) == 1
+    assert function.metrics() == []
+    assert "metrics-failed: ValueError" in caplog.messages
 
 
 @pytest.mark.parametrize("failing", ["", "SendMessage", "GetSecretValue"])
@@ -136,7 +182,7 @@ def test_failed_start_is_not_kept(function: Function, monkeypatch: pytest.Monkey
 def test_log_gives_nothing_away(
     aws: Aws, function: Function, capsys: pytest.CaptureFixture[str], failing: str, secret: str
 ) -> None:
-    """Whatever happens, neither log nor answer repeats a secret, a signature, prose or a tag."""
+    """Whatever happens, neither log nor answer nor metrics repeat a secret, a signature, prose or a tag."""
     aws.fail(failing)
     request = webhook(REVEALING, secret=secret)
     answer = function.call(gateway_event(request))
@@ -144,6 +190,8 @@ def test_log_gives_nothing_away(
     shown = function.log + json.dumps(answer) + printed.out + printed.err
     hidden = (*CANARIES, SECRET, request.headers["x-databricks-signature"])
     assert '"status"' in function.log
+    assert '"Received"' in printed.out
+    assert TRANSITION["model_name"] not in printed.out
     assert not [canary for canary in hidden if canary in shown]
 
 

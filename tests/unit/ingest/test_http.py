@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from functions.core.metrics import Metric
 from functions.ingest import http
 from functions.ingest.http import Malformed, Request, Response
 
@@ -64,8 +65,8 @@ def test_request_without_headers_is_read() -> None:
 
 
 def test_answer_is_json_of_its_content() -> None:
-    """What the log line says is no part of the answer."""
-    response = Response(HTTPStatus.ACCEPTED, {"deliveries": []}, facts={"model": "churn"})
+    """What log and metrics say is no part of the answer."""
+    response = Response(HTTPStatus.ACCEPTED, {"deliveries": []}, {Metric.QUEUED: 1}, facts={"model": "churn"})
     assert response.to_api_gateway() == {
         "statusCode": 202,
         "headers": {"content-type": "application/json"},
@@ -77,27 +78,29 @@ def test_answer_is_json_of_its_content() -> None:
     ("refused", "status", "reason", "headers"),
     [
         (http.NotFound, 404, "not-found", {}),
-        (http.NotPost, 405, "method-not-allowed", {"allow": "POST"}),
+        (http.NotPost, 405, "not-post", {"allow": "POST"}),
         (http.TooLarge, 413, "too-large", {}),
         (http.Unauthorized, 401, "unauthorized", {}),
         (http.Forbidden, 403, "forbidden", {}),
         (http.Malformed, 400, "malformed", {}),
         (http.NotStored, 503, "not-stored", {"retry-after": "30"}),
+        (http.Unexpected, 503, "unexpected", {"retry-after": "30"}),
     ],
 )
 def test_refusal_has_its_answer(
     refused: type[http.Refused], status: int, reason: str, headers: dict[str, str]
 ) -> None:
-    """Every refusal has a status, words for the sender, and a reason for the log."""
+    """Every refusal has a status, words for the sender, and a reason of its own for log and metrics."""
     response = Response.refusing(refused("Why it was refused."))
     answer = response.to_api_gateway()
     assert answer["statusCode"] == status
     assert json.loads(answer["body"]) == {"error": "Why it was refused."}
     assert answer["headers"] == {"content-type": "application/json", **headers}
-    assert response.facts == {"reason": reason}
+    assert (response.reason, response.counts) == (reason, refused.counts)
 
 
 def test_every_refusal_is_tested() -> None:
     """The table above is complete."""
     [mark] = test_refusal_has_its_answer.pytestmark  # type: ignore[attr-defined]  # pytest adds it
-    assert {case[0] for case in mark.args[1]} == set(http.Refused.__subclasses__())
+    direct = set(http.Refused.__subclasses__())
+    assert {case[0] for case in mark.args[1]} == direct.union(*(each.__subclasses__() for each in direct))

@@ -8,6 +8,7 @@ import pytest
 
 from functions.core import aws as clients
 from functions.core.delivery import Delivery
+from functions.core.metrics import Metric
 from functions.core.secrets import FAILURE_SECONDS, TTL_SECONDS, Secret
 from functions.core.settings import IngestSettings
 from functions.ingest.http import Request, Response
@@ -21,6 +22,7 @@ from .webhooks import CANARIES, FIXTURES, REVEALING, SECRET, TRANSITION, changed
 
 STAGES = {"AWSCURRENT", "AWSPREVIOUS"}
 UNSIGNED = webhook(changed(), headers={})
+RECEIVED, REJECTED, IGNORED, QUEUED = Metric.RECEIVED, Metric.REJECTED, Metric.IGNORED, Metric.QUEUED
 
 
 def build(clock: Clock, *, limits: dict[str, Any] | None = None, **changes: Any) -> Ingest:
@@ -63,15 +65,17 @@ def test_stored_event_is_accepted(aws: Aws, ingest: Ingest) -> None:
         "model": "Airline_Delay_SparkML",
         "version": "8",
     }
+    assert (response.counts, response.reason) == ({RECEIVED: 1, QUEUED: 1}, "")
 
 
 def test_every_route_that_wants_it_gets_a_delivery(aws: Aws, clock: Clock, ingest: Ingest) -> None:
-    """One event for two routes is two deliveries with ids of their own."""
+    """One event for two routes is two deliveries with ids of their own, and counted as two."""
     routes = tuple(replace(ROUTE, name=name) for name in ("a", "b"))
     response = build(clock, routes=routes).answer(webhook(changed()))
     assert [each["route"] for each in response.content["deliveries"]] == ["a", "b"]
     assert len({each["id"] for each in response.content["deliveries"]}) == 2
     assert len(aws.parameters("SendMessage")) == 2
+    assert response.counts == {RECEIVED: 1, QUEUED: 2}
 
 
 def test_same_fact_has_the_same_id_again(aws: Aws, clock: Clock, ingest: Ingest) -> None:
@@ -86,18 +90,20 @@ def test_same_fact_has_the_same_id_again(aws: Aws, clock: Clock, ingest: Ingest)
 
 
 @pytest.mark.parametrize(
-    ("payload", "words"),
+    ("payload", "words", "reason"),
     [
-        (FIXTURES[3]["payload"], "This is a test delivery"),
-        (changed(event="NEW_KIND"), "not one that Model Relay knows"),
-        (FIXTURES[1]["payload"], "No route wants model_version.tag_set of this model."),
+        (FIXTURES[3]["payload"], "This is a test delivery", "test-delivery"),
+        (changed(event="NEW_KIND"), "not one that Model Relay knows", "unknown-event"),
+        (FIXTURES[1]["payload"], "No route wants model_version.tag_set of this model.", "no-route"),
     ],
 )
 def test_what_starts_nothing_is_answered_200(
-    aws: Aws, ingest: Ingest, payload: dict[str, Any], words: str
+    aws: Aws, ingest: Ingest, payload: dict[str, Any], words: str, reason: str
 ) -> None:
-    """A test delivery, or an event that no route wants, is no error and stores nothing."""
-    check(ingest.answer(webhook(payload)), 200, "ignored", words)
+    """A test delivery, or an event that no route wants, is no error, stores nothing and is counted."""
+    response = ingest.answer(webhook(payload))
+    check(response, 200, "ignored", words)
+    assert (response.counts, response.reason) == ({RECEIVED: 1, IGNORED: 1}, reason)
     assert aws.parameters("SendMessage") == []
 
 
@@ -125,6 +131,21 @@ def test_refusal_says_what_is_wrong(
     """What is the sender's fault is a 4xx, in the order of who may know what, and stores nothing."""
     check(ingest.answer(request_), status, "error", words)
     assert aws.parameters("SendMessage") == []
+
+
+@pytest.mark.parametrize(
+    ("request_", "counts"),
+    [
+        (UNSIGNED, {RECEIVED: 1, REJECTED: 1}),
+        (webhook(changed(), method="GET"), {RECEIVED: 1, REJECTED: 1}),
+        (webhook(changed(), path="/favicon.ico"), {REJECTED: 1}),
+    ],
+)
+def test_request_to_no_sender_is_not_counted_as_received(
+    ingest: Ingest, request_: Request, counts: dict[Metric, int]
+) -> None:
+    """Strangers who try paths don't hide how many webhooks there are; every refusal is counted."""
+    assert ingest.answer(request_).counts == counts
 
 
 def test_body_of_the_limit_is_read(ingest: Ingest) -> None:

@@ -1,0 +1,285 @@
+"""The gate: one decision, shared by all functions, whether a credential may call GitHub now.
+
+It is one DynamoDB item, read and written back only if nobody wrote in between (`revision`). The rules are in
+`gate_state`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from enum import Enum, auto
+from functools import reduce
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.core.ledger import Ledger, LedgerUnavailable, State, attribute, unless_written_since
+from functions.dispatch import gate_state
+from functions.dispatch.gate_state import (
+    BUSY,
+    START_SECONDS,
+    TICKET_SECONDS,
+    Caller,
+    GateState,
+    Later,
+    Ticket,
+)
+from functions.dispatch.pacing import Pace
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+POLL_SECONDS: Final = 0.5
+_TRIES: Final = 8
+"""So many functions would have to write between our read and our write, one after the other."""
+
+Result = TypeVar("Result")
+
+
+class _Turn(Enum):
+    """Whether a ticket's turn is here, was missed by waiting, or is not to come."""
+
+    HERE = auto()
+    PAST = auto()
+    NEVER = auto()
+
+
+class GateUnavailable(Exception):
+    """DynamoDB did not do as it was told: nobody may call GitHub."""
+
+
+class Gate:
+    """The gate of one credential.
+
+    Args:
+        client: DynamoDB.
+        table: The ledger's table, which holds the gate's item too.
+        name: Names the credential: its secret.
+        ledger: Where it reads whether another call is over.
+        pace: The permitted speed.
+        clock: Seconds since the epoch.
+        sleep: Waits for some seconds.
+
+    Attributes:
+        last: The state in which it was last entered.
+    """
+
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        table: str,
+        name: str,
+        *,
+        ledger: Ledger,
+        pace: Pace,
+        clock: Callable[[], float],
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._client = client
+        self._table = table
+        self._id = f"gate#{name}"
+        self._ledger = ledger
+        self._pace = pace
+        self._clock = clock
+        self._sleep = sleep
+        self.last = GateState()
+        self._called_at = 0.0
+        self._over: set[str] = set()
+        self._untold: list[Callable[[GateState], GateState]] = []
+
+    def enter(self, caller: Caller, give_up_at: float) -> Ticket | Later:
+        """Ask for a call, and wait on the spot where that takes no longer than the caller has patience.
+
+        Args:
+            caller: Who asks.
+            give_up_at: Until when to wait for the end of another call, in epoch seconds.
+
+        Returns:
+            A ticket whose time has come while no other call is under way; or when to come back.
+
+        Raises:
+            GateUnavailable: DynamoDB failed.
+        """
+        while True:
+            state, decision = self._change(
+                lambda state, now: gate_state.enter(
+                    gate_state.called(state, self._called_at), self._pace, caller, now
+                )
+            )
+            self.last = state
+            if isinstance(decision, Later):
+                return decision
+            if decision.at > self._clock():
+                self._sleep(decision.at - self._clock())
+                state = self.read()
+            turn = self._await_turn(state, decision, caller, give_up_at)
+            if turn is _Turn.HERE:
+                return decision
+            if turn is _Turn.NEVER:
+                return self._give_up(decision, caller)
+
+    def _await_turn(self, state: GateState, ticket: Ticket, caller: Caller, give_up_at: float) -> _Turn:
+        """Wait for the calls before this one, and then for the distance to the last of them."""
+        while True:
+            now = self._clock()
+            if now < state.closed_until and not ticket.probe:
+                return _Turn.NEVER
+            before = [
+                each for each in state.tickets if each.owner != ticket.owner and _order(each) < _order(ticket)
+            ]
+            if all(each.holder in self._over for each in before):
+                return self._keep_distance(state, ticket, caller, give_up_at)
+            if not all(self._is_over(each, now) for each in before):
+                if now + POLL_SECONDS > give_up_at:
+                    return _Turn.NEVER
+                self._sleep(POLL_SECONDS)
+            state = self.read()  # Whoever is done has told by now what GitHub said.
+
+    def _keep_distance(self, state: GateState, ticket: Ticket, caller: Caller, give_up_at: float) -> _Turn:
+        if caller.reads:
+            return _Turn.HERE
+        free_at = max(max(self._called_at, state.called_at) + self._pace.spacing, state.silent_until)
+        if free_at > give_up_at:
+            return _Turn.NEVER
+        self._sleep(max(0.0, free_at - self._clock()))
+        return _Turn.HERE if self._clock() <= ticket.at + START_SECONDS / 2 else _Turn.PAST
+
+    def leave(self, ticket: Ticket) -> None:
+        """Give a ticket back that is not used, so that others don't wait for it.
+
+        Raises:
+            GateUnavailable: DynamoDB failed; the ticket lapses.
+        """
+        self._change(lambda state, _now: (gate_state.leave(state, ticket.holder), None))
+
+    def called(self, at: float) -> None:
+        """Note when a call really began: the next one keeps its distance from that."""
+        self._called_at = max(self._called_at, at)
+
+    def succeeded(self) -> None:
+        """Tell that GitHub did as it was told. Where nothing was wrong, nothing is written."""
+        if self.last.reason or self.last.failures or self.last.limits:
+            self._report(gate_state.succeeded)
+
+    def limited(self, seconds: float | None) -> float:
+        """Tell of a rate limit with the pause that GitHub asks for, if it names one; give its end."""
+        now = self._clock()
+        return self._report(lambda state: gate_state.limited(state, now, seconds)).closed_until
+
+    def failed(self, silent_until: float) -> float:
+        """Tell of a call that had no good answer and of the silence it needs; give the pause's end, or 0."""
+        now = self._clock()
+        return self._report(
+            lambda state: gate_state.silenced(gate_state.failed(state, now), silent_until)
+        ).closed_until
+
+    def rejected(self, reason: str, credential: str) -> float:
+        """Tell of a credential that GitHub does not take; give the time to look again."""
+        now = self._clock()
+        state = self._report(lambda state: gate_state.rejected(state, now, reason, credential))
+        return gate_state.back_at(state, now)
+
+    def read(self) -> GateState:
+        """Read the gate's state.
+
+        Raises:
+            GateUnavailable: DynamoDB failed.
+        """
+        key = {"id": {"S": self._id}}
+        try:
+            answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
+        except (ClientError, BotoCoreError) as error:
+            raise GateUnavailable(type(error).__name__) from error
+        item = answer.get("Item")
+        return _read_state(item["gate"]["S"]) if item else GateState()
+
+    def _report(self, change: Callable[[GateState], GateState]) -> GateState:
+        """Tell the others what GitHub said; what can't be told now, before this function's next call."""
+        try:
+            state, _ = self._change(lambda state, _now: (change(state), None))
+        except GateUnavailable:
+            self._untold.append(change)
+            return change(GateState())
+        return state
+
+    def _change(
+        self, change: Callable[[GateState, float], tuple[GateState, Result]]
+    ) -> tuple[GateState, Result]:
+        """Read, change, and write unless somebody wrote in between; then once more.
+
+        A write whose answer got lost is done again on top of itself: a call counted twice, or a failure
+        twice, errs on the side of silence.
+        """
+        for _ in range(_TRIES):
+            state = self.read()
+            told = reduce(lambda told, tell: tell(told), self._untold, state)
+            changed, result = change(told, self._clock())
+            if changed == state:
+                return state, result
+            if self._write(changed):
+                self._untold.clear()
+                return changed, result
+        raise GateUnavailable("too many writers")
+
+    def _write(self, state: GateState) -> bool:
+        written = replace(state, revision=state.revision + 1)
+        item: dict[str, str | float] = {
+            "id": self._id,
+            "revision": written.revision,
+            "gate": _write_state(written),
+        }
+        try:
+            self._client.put_item(
+                TableName=self._table,
+                Item={name: attribute(value) for name, value in item.items()},
+                **unless_written_since(state.revision),
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        except (ClientError, BotoCoreError) as error:
+            raise GateUnavailable(type(error).__name__) from error
+        return True
+
+    def _is_over(self, ticket: Ticket, now: float) -> bool:
+        """Tell whether a ticket's call is over: the ledger has its outcome, or its time has passed."""
+        if now > ticket.at + TICKET_SECONDS:
+            self._over.add(ticket.holder)
+        if ticket.holder in self._over:
+            return True
+        try:
+            entry = self._ledger.get(ticket.delivery)
+        except LedgerUnavailable as error:
+            raise GateUnavailable(str(error)) from error
+        if entry.holder != ticket.holder or entry.state is State.CLAIMED:
+            return False
+        self.called(entry.called_at)
+        self._over.add(ticket.holder)
+        return True
+
+    def _give_up(self, ticket: Ticket, caller: Caller) -> Later:
+        """Give the ticket back, and take a turn instead."""
+        in_turn = replace(caller, patience=-1.0)
+
+        def change(state: GateState, now: float) -> tuple[GateState, Ticket | Later]:
+            return gate_state.enter(gate_state.leave(state, ticket.holder), self._pace, in_turn, now)
+
+        state, decision = self._change(change)
+        return Later(decision.at, state.reason or BUSY)
+
+
+def _order(ticket: Ticket) -> tuple[float, str]:
+    return ticket.at, ticket.holder
+
+
+def _write_state(state: GateState) -> str:
+    return json.dumps(asdict(state), separators=(",", ":"))
+
+
+def _read_state(text: str) -> GateState:
+    fields = json.loads(text)
+    for name in ("calls", "bookings"):
+        fields[name] = {int(minute): count for minute, count in fields[name].items()}
+    fields["tickets"] = tuple(Ticket(**ticket) for ticket in fields["tickets"])
+    return GateState(**fields)

@@ -1,0 +1,289 @@
+"""The gate's rules: may this credential call GitHub now, and if not, when?
+
+    open ──rate limit, several failures in a row, rejected credential──► closed ──its time is over──► probing
+     ▲                                                                     ▲                           │  │
+     │                                                                     └──the one call fails too───┘  │
+     └────────the one call succeeds, or the secret was replaced───────────────────────────────────────────┘
+
+Everything here is a function from one state to the next; nothing is read or written (`gate` does that).
+A ticket is the permission for one call; calls are made one after the other, in the order of their tickets
+(GitHub's "Best practices for using the REST API": requests are made serially). A booking is a turn: who comes
+back then finds the gate at a time at which the permitted speed has room for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from functions.core.ledger import CALL_SECONDS
+from functions.dispatch.pacing import Minutes, Pace, counted, merged, since, until
+
+START_SECONDS: Final = 10.0
+"""A call must be claimed so soon after its ticket's time; later, another ticket is needed."""
+
+TICKET_SECONDS: Final = START_SECONDS + CALL_SECONDS + 5.0
+"""After so long a ticket's call is over, whatever became of its function."""
+
+PROBE_SECONDS: Final = 5.0
+"""How long after the begin of a probe the others ask what it has found."""
+
+FAILURES_TO_CLOSE: Final = 3
+FAILURE_PAUSE_SECONDS: Final = 5.0
+LIMIT_PAUSE_SECONDS: Final = 60.0
+"""The least wait after a rate limit that names no time ("Rate limits for the REST API")."""
+
+MAX_PAUSE_SECONDS: Final = 900.0
+MIN_REJECTION_SECONDS: Final = 60.0
+"""Many requests with bad credentials lock even valid callers out, so one is tried once a minute at most."""
+
+MAX_LOOK_SECONDS: Final = 420.0
+"""How long a replaced secret stays unnoticed at the most; in three days, 620 receives of SQS's 1,000."""
+
+PACING: Final = "pacing"
+BUSY: Final = "busy"
+RATE_LIMITED: Final = "rate-limited"
+OUTAGE: Final = "github-outage"
+CREDENTIAL: Final = "credential-"
+"""How the reasons begin that only a person can mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """The permission to call GitHub once.
+
+    Attributes:
+        at: When the call may begin, in epoch seconds.
+        owner: The function's sandbox, which does one thing at a time.
+        holder: The attempt.
+        delivery: What it delivers: where to read whether the call is over.
+        probe: Whether this call finds out if a closed gate can be opened.
+    """
+
+    at: float
+    owner: str
+    holder: str
+    delivery: str
+    probe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Not now: the time to come back, in epoch seconds, and why."""
+
+    at: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who wants to call GitHub.
+
+    Attributes:
+        owner: The function's sandbox.
+        holder: The attempt.
+        delivery: The delivery's id.
+        booked_at: The delivery's turn, 0 without one.
+        credential: Identifies the credential's content, empty while there is none.
+        patience: How many seconds the caller would wait on the spot.
+        reads: Whether the call only asks. Then the pace of the calls that start something is not its own.
+    """
+
+    owner: str
+    holder: str
+    delivery: str
+    booked_at: float
+    credential: str
+    patience: float
+    reads: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GateState:
+    """The gate of one credential. Times are seconds since the epoch; 0 and "" mean none.
+
+    Attributes:
+        revision: Counts the writes.
+        reason: Why it is closed, or was until a probe succeeds; empty while it is open.
+        closed_since: When it was last open.
+        closed_until: Until when nobody may call.
+        failures: Calls without a good answer since the last one that had any.
+        limits: Rate limits without a time since then.
+        credential: Identifies the rejected credential.
+        last_at: The time of the newest ticket.
+        silent_until: Until when nobody may call, so that what the last call did can be told from the next.
+        called_at: When a call really began, as far as it is known here.
+        booked_until: The time of the last booking.
+        calls: How many calls were made in each minute.
+        bookings: How many are booked in each minute.
+        tickets: Calls that may be under way.
+    """
+
+    revision: int = 0
+    reason: str = ""
+    closed_since: float = 0.0
+    closed_until: float = 0.0
+    failures: int = 0
+    limits: int = 0
+    credential: str = ""
+    last_at: float = 0.0
+    silent_until: float = 0.0
+    called_at: float = 0.0
+    booked_until: float = 0.0
+    calls: Minutes = field(default_factory=dict)
+    bookings: Minutes = field(default_factory=dict)
+    tickets: tuple[Ticket, ...] = ()
+
+    def name(self, now: float) -> str:
+        """Say in a word how it stands."""
+        if not self.reason:
+            return "open"
+        return f"closed: {self.reason}" if now < self.closed_until else f"probing: {self.reason}"
+
+
+def enter(state: GateState, pace: Pace, caller: Caller, now: float) -> tuple[GateState, Ticket | Later]:
+    """Ask for a call: a ticket for now or very soon, or a booking."""
+    state = _healed(state, caller.credential)
+    if now < state.closed_until:
+        return _book(state, pace, caller, now, back_at(state, now))
+    probe = _probe_under_way(state, caller, now)
+    if probe:
+        return _book(state, pace, caller, now, probe.at + PROBE_SECONDS)
+    if caller.reads:
+        return _admit(state, caller, now, now)
+    free = max(now, state.last_at + pace.spacing, state.silent_until)
+    at = pace.earliest(_without_booking(state, caller), free)
+    has_turn = 0 < caller.booked_at <= now + caller.patience
+    others_first = not has_turn and state.booked_until > now + caller.patience
+    if others_first or at > now + caller.patience:
+        return _book(state, pace, caller, now, at)
+    return _admit(state, caller, at, now)
+
+
+def leave(state: GateState, holder: str) -> GateState:
+    """Give a ticket back, used or not."""
+    return replace(state, tickets=tuple(each for each in state.tickets if each.holder != holder))
+
+
+def succeeded(state: GateState) -> GateState:
+    """Open the gate: GitHub did as it was told."""
+    return replace(state, reason="", closed_since=0.0, closed_until=0.0, failures=0, limits=0, credential="")
+
+
+def limited(state: GateState, now: float, seconds: float | None) -> GateState:
+    """Close the gate until the announced time, or for growing pauses where GitHub announces none."""
+    if seconds is None:
+        seconds = _growing(LIMIT_PAUSE_SECONDS, state.limits)
+        state = replace(state, limits=state.limits + 1)
+    return _close(state, RATE_LIMITED, now + seconds, now)
+
+
+def failed(state: GateState, now: float) -> GateState:
+    """Count a call that GitHub did not answer well; several in a row close the gate for growing pauses."""
+    failures = state.failures + 1
+    state = replace(state, failures=failures)
+    if failures < FAILURES_TO_CLOSE and not state.reason:
+        return state
+    pause = _growing(FAILURE_PAUSE_SECONDS, failures - FAILURES_TO_CLOSE)
+    return _close(state, OUTAGE, now + pause, now)
+
+
+def rejected(state: GateState, now: float, reason: str, credential: str) -> GateState:
+    """Close the gate because of the credential; a new one opens it at once."""
+    pause = _part_of_closure(state, now, 1 / 2, MAX_PAUSE_SECONDS)
+    return _close(replace(state, credential=credential), reason, now + pause, now)
+
+
+def called(state: GateState, at: float) -> GateState:
+    """Tell when a call of the one who enters now really began."""
+    return replace(state, called_at=max(state.called_at, at))
+
+
+def silenced(state: GateState, moment: float) -> GateState:
+    """Let nobody call before a moment, so that what the last call did can be told from what comes next."""
+    return replace(state, silent_until=max(state.silent_until, moment))
+
+
+def _healed(state: GateState, credential: str) -> GateState:
+    if state.reason.startswith(CREDENTIAL) and credential != state.credential:
+        return succeeded(state)
+    return state
+
+
+def _close(state: GateState, reason: str, closed_until: float, now: float) -> GateState:
+    """Close the gate. Who had a turn before its end needs another; who met the trouble comes first."""
+    return replace(
+        state,
+        reason=reason,
+        closed_since=state.closed_since or now,
+        closed_until=closed_until,
+        booked_until=closed_until,
+        bookings=until(state.bookings, now),
+        tickets=tuple(replace(each, probe=False) for each in state.tickets),
+    )
+
+
+def back_at(state: GateState, now: float) -> float:
+    """Give the time to come back to a closed gate: in between, where a new secret may open it early."""
+    if not state.reason.startswith(CREDENTIAL):
+        return state.closed_until
+    return min(state.closed_until, now + _part_of_closure(state, now, 1 / 4, MAX_LOOK_SECONDS))
+
+
+def _part_of_closure(state: GateState, now: float, part: float, most: float) -> float:
+    """Give a part of the time for which the gate has been closed: what is broken for long can wait longer."""
+    for_so_long = now - state.closed_since if state.closed_since else 0.0
+    return min(max(for_so_long * part, MIN_REJECTION_SECONDS), most)
+
+
+def _book(
+    state: GateState, pace: Pace, caller: Caller, now: float, earliest: float
+) -> tuple[GateState, Later]:
+    reason = state.reason if now < state.closed_until else PACING
+    if caller.booked_at >= earliest and caller.booked_at > now:
+        return state, Later(caller.booked_at, reason)  # It came too early.
+    planned = _without_booking(state, caller)
+    at = pace.earliest(planned, max(earliest, state.booked_until + pace.spacing))
+    bookings = since(counted(_less(state.bookings, caller.booked_at), at), now)
+    return replace(state, bookings=bookings, booked_until=at), Later(at, reason)
+
+
+def _admit(state: GateState, caller: Caller, at: float, now: float) -> tuple[GateState, Ticket]:
+    ticket = Ticket(at, caller.owner, caller.holder, caller.delivery, probe=bool(state.reason))
+    under_way = [
+        each for each in state.tickets if each.owner != caller.owner and each.at + TICKET_SECONDS > now
+    ]
+    admitted = replace(
+        state,
+        bookings=since(_less(state.bookings, caller.booked_at), now),
+        tickets=(*under_way, ticket),
+    )
+    if not caller.reads:
+        admitted = replace(admitted, last_at=at, calls=since(counted(state.calls, at), now))
+    return admitted, ticket
+
+
+def _probe_under_way(state: GateState, caller: Caller, now: float) -> Ticket | None:
+    if not state.reason:
+        return None
+    return next(
+        (
+            each
+            for each in state.tickets
+            if each.probe and each.owner != caller.owner and each.at + TICKET_SECONDS > now
+        ),
+        None,
+    )
+
+
+def _without_booking(state: GateState, caller: Caller) -> Minutes:
+    """Give what counts against the hour for a caller, whose own booking doesn't."""
+    return merged(state.calls, _less(state.bookings, caller.booked_at))
+
+
+def _less(bookings: Minutes, booked_at: float) -> Minutes:
+    return counted(bookings, booked_at, -1) if booked_at else bookings
+
+
+def _growing(seconds: float, times: int) -> float:
+    return min(MAX_PAUSE_SECONDS, seconds * 2.0 ** min(max(times, 0), 20))

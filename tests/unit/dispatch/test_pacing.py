@@ -1,0 +1,143 @@
+"""How fast GitHub may be called: what holds for any calls at any times."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from functions.dispatch.pacing import Minutes, Pace, counted, merged, since, until
+
+from ..samples import NOW
+
+HOUR, MINUTE = 3600, 60
+SLACK = 60.0
+"""How much later than planned a call may begin: the minute for which each minute counts longer."""
+
+MIDDLE = int(NOW // MINUTE)
+GAPS = st.one_of(st.floats(0, 2), st.floats(0, 90), st.floats(0, 2 * HOUR))
+PACES = st.builds(Pace, per_minute=st.integers(1, 120), per_hour=st.integers(1, 8))
+COUNTS = st.dictionaries(st.integers(MIDDLE - 90, MIDDLE + 90), st.integers(1, 3), max_size=30)
+MOMENTS = st.floats(NOW - HOUR, NOW + HOUR)
+
+
+def has_room(pace: Pace, minutes: Minutes, moment: float) -> bool:
+    """Tell whether a call at a moment fits into the hour before, of which a minute leaves with its slack."""
+    reaches = {minute: (minute + 1) * MINUTE + SLACK > moment - HOUR for minute in minutes}
+    return sum(minutes[each] for each in minutes if reaches[each] and each * MINUTE <= moment) < pace.per_hour
+
+
+def granted(pace: Pace, gaps: list[float]) -> list[float]:
+    """Give the times at which callers may call who come one after the other, with gaps between them."""
+    now, last, minutes, times = NOW, 0.0, dict[int, int](), []
+    for gap in gaps:
+        now += gap
+        last = pace.earliest(minutes, max(now, last + pace.spacing))
+        minutes = since(counted(minutes, last), now)
+        times.append(last)
+    return times
+
+
+@pytest.mark.parametrize(("per_minute", "spacing"), [(1, 60), (30, 2), (60, 1), (61, 1), (6000, 1)])
+def test_calls_are_spread_evenly_and_never_closer_than_a_second(per_minute: int, spacing: float) -> None:
+    """The minute's calls have the same distance, and GitHub's second is kept whatever is configured."""
+    assert Pace(per_minute, 500).spacing == spacing
+
+
+@settings(deadline=None, max_examples=200)
+@given(PACES, st.lists(GAPS, max_size=40), st.data())
+def test_no_hour_has_more_calls_than_permitted(pace: Pace, gaps: list[float], data: st.DataObject) -> None:
+    """No hour, wherever it begins, has more calls, also where each begins up to a minute late."""
+    times = granted(pace, gaps)
+    late = data.draw(st.lists(st.floats(0, SLACK), min_size=len(times), max_size=len(times)))
+    begun = sorted(time + seconds for time, seconds in zip(times, late, strict=True))
+    for first, one_too_many in zip(begun, begun[pace.per_hour :], strict=False):
+        assert one_too_many - first >= HOUR
+
+
+@settings(deadline=None, max_examples=200)
+@given(PACES, st.lists(GAPS, max_size=40))
+def test_spacing_is_kept(pace: Pace, gaps: list[float]) -> None:
+    """No two calls are closer than the spacing, and nobody goes before those who came first."""
+    assert all(later - earlier >= pace.spacing - 1e-6 for earlier, later in pairwise(granted(pace, gaps)))
+
+
+@settings(deadline=None, max_examples=200)
+@given(PACES, st.lists(GAPS, min_size=1, max_size=40), st.floats(0, HOUR))
+def test_nobody_waits_longer_than_the_hour_and_its_slack(pace: Pace, gaps: list[float], rest: float) -> None:
+    """A call comes two minutes after it would just fit, at the latest: minutes are counted as a whole."""
+    calls = granted(pace, gaps)
+    after = calls[-1] + rest
+    minutes: dict[int, int] = {}
+    for call in calls:
+        minutes = counted(minutes, call)
+    fits = max(after, calls[-pace.per_hour] + HOUR) if len(calls) >= pace.per_hour else after
+    assert fits <= pace.earliest(minutes, after) <= fits + MINUTE + SLACK
+
+
+@settings(deadline=None, max_examples=200)
+@given(PACES, COUNTS, MOMENTS)
+def test_the_first_moment_with_room_is_given(pace: Pace, minutes: Minutes, after: float) -> None:
+    """There is room at the moment that is given, and none before it, whatever is booked for later."""
+    found = pace.earliest(minutes, after)
+    assert found >= after
+    assert has_room(pace, minutes, found)
+    begins = [minute * MINUTE for minute in range(int(after // MINUTE) + 1, int(found // MINUTE) + 1)]
+    before = [moment for moment in [after, *map(float, begins)] if moment < found]
+    assert not [moment for moment in before if has_room(pace, minutes, moment)]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "after", "found"),
+    [
+        ({}, NOW, NOW),
+        ({MIDDLE: 1}, NOW, NOW),
+        ({MIDDLE: 2}, NOW, (MIDDLE + 2) * 60 + 3600),
+        ({MIDDLE: 1, MIDDLE + 1: 1}, NOW, NOW),
+        ({MIDDLE: 1, MIDDLE + 1: 1}, (MIDDLE + 1) * 60.0, (MIDDLE + 2) * 60 + 3600),
+        ({MIDDLE: 2, MIDDLE + 30: 2}, NOW, (MIDDLE + 32) * 60 + 3600),
+        ({MIDDLE - 62: 2}, NOW, NOW),
+        ({MIDDLE - 61: 2}, MIDDLE * 60.0, (MIDDLE + 1) * 60),
+    ],
+    ids=["empty", "room", "full", "booked later", "booked by then", "full twice", "forgotten", "slack"],
+)
+def test_hour_of_two_calls(minutes: Minutes, after: float, found: float) -> None:
+    """A full hour is waited out, minute by whole minute; what is booked for later is in nobody's way."""
+    assert Pace(60, 2).earliest(minutes, after) == found
+
+
+@settings(deadline=None, max_examples=200)
+@given(PACES, COUNTS, MOMENTS, st.floats(0, 2 * HOUR))
+def test_what_is_forgotten_was_not_needed(pace: Pace, minutes: Minutes, now: float, later: float) -> None:
+    """Forgetting changes no decision from then on, and keeps no more than the hour and its slack."""
+    kept = since(minutes, now)
+    assert pace.earliest(kept, now + later) == pace.earliest(minutes, now + later)
+    assert all(minute * MINUTE > now - HOUR - 2 * MINUTE - SLACK for minute in kept)
+
+
+@settings(deadline=None, max_examples=200)
+@given(COUNTS, MOMENTS)
+def test_booking_can_be_taken_back(minutes: Minutes, moment: float) -> None:
+    """A booking that is taken back leaves no trace, and what is empty is not kept."""
+    booked = counted(minutes, moment)
+    assert sum(booked.values()) == sum(minutes.values()) + 1
+    assert counted(booked, moment, -1) == minutes
+    assert counted({}, moment, -1) == {}
+
+
+@settings(deadline=None, max_examples=200)
+@given(COUNTS, COUNTS)
+def test_what_is_counted_in_two_places_is_added_up(some: Minutes, others: Minutes) -> None:
+    """Calls and bookings count alike."""
+    together = merged(some, others)
+    assert together == merged(others, some)
+    assert sum(together.values()) == sum(some.values()) + sum(others.values())
+
+
+@settings(deadline=None, max_examples=200)
+@given(COUNTS, MOMENTS)
+def test_later_bookings_are_struck(minutes: Minutes, moment: float) -> None:
+    """What was counted before a moment stays, to the minute; what comes after it goes."""
+    assert until(minutes, moment) == {
+        minute: count for minute, count in minutes.items() if minute * MINUTE <= moment
+    }
