@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from functions.core.metrics import NAMESPACE_VARIABLE
 from functions.core.settings import RelaySettings
 from infra import bundling
 
@@ -60,7 +61,11 @@ class RelayFunction(lambda_.Function):
                 architecture=lambda_.Architecture.ARM_64,
                 memory_size=512,  # MB; the processor's share grows with it, and cold starts are its work
                 timeout=timeout,
-                environment={**environment, "POWERTOOLS_LOG_LEVEL": "INFO"},
+                environment={
+                    **environment,
+                    "POWERTOOLS_LOG_LEVEL": "INFO",
+                    NAMESPACE_VARIABLE: Stack.of(scope).stack_name,
+                },
                 logging_format=lambda_.LoggingFormat.JSON,
                 log_group=log_group,
                 vpc=vpc,

@@ -21,7 +21,7 @@ class Secrets(Construct):
 
     Attributes:
         senders: The webhook secret of each enabled sender.
-        github: `{"token": "…"}`; empty until somebody fills it, and until then events wait.
+        github: `{"token": "…"}` or a GitHub App's keys; empty until somebody fills it, and events wait.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, relay: Relay, keep: RemovalPolicy) -> None:
@@ -39,7 +39,7 @@ class Secrets(Construct):
         self.github = self._secret(
             "GitHub",
             relay.github.secret_name,
-            description='How GitHub is called: {"token": "…"}',
+            description='How GitHub is called: {"token": "…"}, or client_id, installation_id and private_key',
             generate=None,
         )
 

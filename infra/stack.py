@@ -24,7 +24,9 @@ INGEST_TIMEOUT: Final = Duration.seconds(29)  # API Gateway waits no longer
 DISPATCH_TIMEOUT: Final = Duration.seconds(120)
 # Six time-outs are AWS's advice for a queue that feeds a function, so that no batch is seen twice.
 VISIBILITY: Final = Duration.seconds(6 * DISPATCH_TIMEOUT.to_seconds())
-BATCH_SIZE: Final = 10
+# Of a model's backlog, SQS would hand over as many messages as a batch holds, and all but the first would go
+# back unread whenever that one has to wait: each of them would be received ten times.
+BATCH_SIZE: Final = 1
 CONCURRENCY: Final = 2  # the least that an SQS event source takes; GitHub wants its calls one after another
 
 

@@ -47,6 +47,7 @@ CALL_SECONDS: Final = 25.0
 BY_MODEL: Final = "by-model"
 BY_STATE: Final = "by-state"
 _REFUSED: Final = "ConditionalCheckFailed"
+_PAGE_ITEMS: Final = 100
 _MAX_KEY_BYTES: Final = 2048  # of an index's key: DynamoDB refuses the whole item above it
 
 
@@ -86,6 +87,8 @@ class Entry:
         doubt_since: Begin of the call of which nobody knows what it did; nothing was started earlier.
         doubt_until: End of it: GitHub created a run by then, or never.
         looks: How often GitHub's listing was asked in vain since.
+        seen: The runs in it that may be the call's, as JSON: URLs by id.
+        past: The spans of earlier calls in doubt that seemed to have started nothing, as JSON.
         reason: Why it waits or was dead-lettered.
         detail: The same in words.
         run_id: The run that was started.
@@ -104,6 +107,8 @@ class Entry:
     doubt_since: float = 0.0
     doubt_until: float = 0.0
     looks: int = 0
+    seen: str = ""
+    past: str = ""
     reason: str = ""
     detail: str = ""
     run_id: int = 0
@@ -133,8 +138,23 @@ class Entry:
         since, until = self.doubt
         deaths = self.deaths + 1
         return replace(
-            self, state=State.UNKNOWN, deaths=deaths, doubt_since=since, doubt_until=until, looks=0
+            self, state=State.UNKNOWN, deaths=deaths, doubt_since=since, doubt_until=until, looks=0, seen=""
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An entry with what it is about.
+
+    Attributes:
+        id: The delivery's.
+        about: `route`, `model`, `version`, `kind`, stages, alias, `occurred_at`, `accepted_at` (in ms).
+        entry: What happened to it.
+    """
+
+    id: str
+    about: Mapping[str, str | float]
+    entry: Entry
 
 
 _FIELDS: Final[Mapping[str, Any]] = {field.name: field.default for field in fields(Entry)}
@@ -209,15 +229,15 @@ class Ledger:
         item = self._item(slot_id) if slot_id else {}
         return str(item.get("occurred_at", {}).get("S", ""))
 
-    def of_model(self, model: str) -> Iterator[tuple[str, Entry]]:
-        """Give a model's deliveries with their ids, the one accepted last first; some seconds behind.
+    def of_model(self, model: str) -> Iterator[Record]:
+        """Give a model's deliveries, the one accepted last first; some seconds behind.
 
         Raises:
             LedgerUnavailable: DynamoDB failed.
         """
         return self._query(BY_MODEL, "#key = :key", {":key": {"S": model}}, "model")
 
-    def in_state(self, state: State, since: float, until: float) -> Iterator[tuple[str, Entry]]:
+    def in_state(self, state: State, since: float, until: float) -> Iterator[Record]:
         """Give the deliveries that came into a state between two moments, newest first; seconds behind.
 
         Raises:
@@ -226,10 +246,8 @@ class Ledger:
         values = {":key": {"S": state.value}, ":since": {"N": str(since)}, ":until": {"N": str(until)}}
         return self._query(BY_STATE, "#key = :key AND updated_at BETWEEN :since AND :until", values, "state")
 
-    def _query(
-        self, index: str, condition: str, values: dict[str, Any], key: str
-    ) -> Iterator[tuple[str, Entry]]:
-        page: dict[str, Any] = {}
+    def _query(self, index: str, condition: str, values: dict[str, Any], key: str) -> Iterator[Record]:
+        page: dict[str, Any] = {"Limit": _PAGE_ITEMS}
         while True:
             try:
                 answer = self._client.query(
@@ -244,10 +262,10 @@ class Ledger:
             except (ClientError, BotoCoreError) as error:
                 raise LedgerUnavailable(type(error).__name__) from error
             for item in answer["Items"]:
-                yield str(item["id"]["S"]), _entry(item)
+                yield _record(item)
             if "LastEvaluatedKey" not in answer:
                 return
-            page = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+            page["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def _item(self, item_id: str) -> Mapping[str, Any]:
         try:
@@ -349,6 +367,11 @@ def _description(delivery: Delivery) -> dict[str, Any]:
         "accepted_at": delivery.accepted_at,
     }
     return {name: value for name, value in description.items() if value}  # an index takes no empty key
+
+
+def _record(item: Mapping[str, Any]) -> Record:
+    about = {name: plain(value) for name, value in item.items() if name not in _FIELDS and name != "id"}
+    return Record(str(item["id"]["S"]), about, _entry(item))
 
 
 def _entry(item: Mapping[str, Any]) -> Entry:

@@ -122,7 +122,7 @@ class Batch:
 
 
 def _message(record: SQSRecord) -> Message:
-    force = record.message_attributes.get("force")
+    force = record.message_attributes["force"]
     return Message(
         body=record.body,
         sent_at=int(record.attributes.sent_timestamp or 0) / 1000,

@@ -9,6 +9,7 @@ from typing import Any, Final
 from functions.core.delivery import Delivery
 from functions.core.ledger import Entry, Ledger, LedgerUnavailable, Overtaken, State
 from functions.core.settings import Route
+from functions.dispatch.lookup import past
 from functions.dispatch.outcome import DeadLetter, Dispatched, Outcome, Told, Wait
 from functions.dispatch.request import DispatchRequest
 
@@ -74,6 +75,7 @@ class Books:
             attempts=work.entry.attempts + 1,
             claimed_at=round(now, 3),
             booked_at=0.0,
+            past=past(work.entry),
         )
         work.entry = self._ledger.move(work.delivery, claimed, now)
 
@@ -119,6 +121,7 @@ def settled(entry: Entry, outcome: Outcome, holder: str) -> Entry:
         detail=outcome.told.detail,
         run_id=getattr(outcome, "run_id", None) or 0,
         run_url=getattr(outcome, "run_url", None) or "",
+        past="" if state is State.DISPATCHED else entry.past,
     )
     if state in {State.UNKNOWN, State.DEAD_LETTERED}:
         return changed  # What is in doubt stays so.
@@ -126,7 +129,7 @@ def settled(entry: Entry, outcome: Outcome, holder: str) -> Entry:
 
 
 def _without_doubt(entry: Entry) -> Entry:
-    return replace(entry, doubt_since=0.0, doubt_until=0.0, looks=0)
+    return replace(entry, doubt_since=0.0, doubt_until=0.0, looks=0, seen="")
 
 
 def _state(entry: Entry, outcome: Outcome) -> State:

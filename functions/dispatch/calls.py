@@ -13,12 +13,13 @@ outcome is settled in the ledger: who waits for the end of this call reads the l
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 
 from functions.core.ledger import CALL_SECONDS, Ledger, LedgerUnavailable, Overtaken
+from functions.core.settings import Route
 from functions.dispatch import lookup
 from functions.dispatch.books import SETTLE_SECONDS, Books, Work
 from functions.dispatch.credentials import Credentials, NoCredential, TokenRefused
@@ -26,6 +27,7 @@ from functions.dispatch.gate import Gate
 from functions.dispatch.gate_state import BUSY, CREDENTIAL, START_SECONDS, Caller, Later, Ticket
 from functions.dispatch.github import TIMEOUT_SECONDS, GitHub
 from functions.dispatch.outcome import (
+    UNREADABLE,
     DeadLetter,
     Dispatched,
     Failed,
@@ -39,7 +41,7 @@ from functions.dispatch.outcome import (
     used_up,
 )
 from functions.dispatch.transport import Answer, NoAnswer
-from functions.dispatch.trouble import Trouble
+from functions.dispatch.trouble import Trouble, unsent
 
 UNKNOWN_OUTCOME: Final = "unknown-outcome"
 """The dead letter's reason where a route holds what can't be found out."""
@@ -70,6 +72,7 @@ class Calls:
     """Makes calls.
 
     Args:
+        routes: Today's routes by name.
         ledger: Knows the runs of other deliveries.
         books: Keeps the ledger of this one.
         gate: Whether GitHub may be called.
@@ -83,6 +86,7 @@ class Calls:
     def __init__(
         self,
         *,
+        routes: Mapping[str, Route],
         ledger: Ledger,
         books: Books,
         gate: Gate,
@@ -92,6 +96,7 @@ class Calls:
         clock: Callable[[], float],
         sandbox: str,
     ) -> None:
+        self._routes = routes
         self._ledger = ledger
         self._books = books
         self._gate = gate
@@ -223,16 +228,19 @@ class Calls:
         except NoAnswer as error:
             return self._trouble.without_answer(work, error)
         self._note(work, answer)
-        verdict: lookup.Verdict = lookup.Undecided(
-            f"GitHub does not list the workflow's runs ({answer.status})."
-        )
-        if answer.status == HTTPStatus.OK:
+        trouble = judge_trouble(answer, now)
+        runs = lookup.listed(answer) if answer.status == HTTPStatus.OK else None
+        verdict: lookup.Verdict
+        if runs is not None:
             self._gate.succeeded()
-            verdict = lookup.judge(answer, work.delivery, work.route, work.entry, self._ledger, now)
-        elif (trouble := judge_trouble(answer, now)) and not lookup.refused(answer, trouble):
-            return self._trouble.follow(
-                work, replace(trouble, sent=False) if isinstance(trouble, Failed) else trouble
-            )
+            verdict = lookup.judge(runs, work.delivery, self._routes, work.entry, self._ledger, now)
+        elif answer.status == HTTPStatus.OK:
+            told = Told(answer.status, request_id=answer.request_id)
+            return self._trouble.follow(work, Failed(told, UNREADABLE, sent=False))
+        elif trouble and not lookup.refused(answer, trouble):
+            return self._trouble.follow(work, unsent(trouble))
+        else:
+            verdict = lookup.Undecided(f"GitHub does not list the workflow's runs ({answer.status}).")
         work.facts["look_up"] = type(verdict).__name__
         return self._follow(work, verdict)
 
@@ -241,8 +249,8 @@ class Calls:
             case lookup.Found(run_id=run_id, run_url=run_url):
                 told = Told(detail="GitHub had started the run although it did not say so.")
                 return self._books.settle(work, Dispatched(told, run_id, run_url))
-            case lookup.LookAgain(at=at):
-                work.entry = replace(work.entry, looks=work.entry.looks + 1)
+            case lookup.LookAgain(at=at, seen=seen):
+                work.entry = replace(work.entry, looks=work.entry.looks + 1, seen=seen)
                 return self._books.wait(work, LOOKING, at - self._clock())
             case lookup.Undecided(why=why) if work.route.on_unknown == "hold" and not work.decided:
                 detail = f"GitHub may have started a run. {why} Look there, and replay to start one."

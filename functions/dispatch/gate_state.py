@@ -40,6 +40,9 @@ MIN_REJECTION_SECONDS: Final = 60.0
 MAX_LOOK_SECONDS: Final = 420.0
 """How long a replaced secret stays unnoticed at the most; in three days, 620 receives of SQS's 1,000."""
 
+LINE_SLACK: Final = 1.1
+"""A line moves a little slower than calls may follow each other, so that who comes late delays nobody."""
+
 PACING: Final = "pacing"
 BUSY: Final = "busy"
 RATE_LIMITED: Final = "rate-limited"
@@ -152,8 +155,8 @@ def enter(state: GateState, pace: Pace, caller: Caller, now: float) -> tuple[Gat
     if caller.reads:
         return _admit(state, caller, now, now)
     free = max(now, state.last_at + pace.spacing, state.silent_until)
-    at = pace.earliest(_without_booking(state, caller), free)
     has_turn = 0 < caller.booked_at <= now + caller.patience
+    at = pace.earliest(state.calls if has_turn else merged(state.calls, state.bookings), free)
     others_first = not has_turn and state.booked_until > now + caller.patience
     if others_first or at > now + caller.patience:
         return _book(state, pace, caller, now, at)
@@ -242,9 +245,10 @@ def _book(
     reason = state.reason if now < state.closed_until else PACING
     if caller.booked_at >= earliest and caller.booked_at > now:
         return state, Later(caller.booked_at, reason)  # It came too early.
-    planned = _without_booking(state, caller)
-    at = pace.earliest(planned, max(earliest, state.booked_until + pace.spacing))
-    bookings = since(counted(_less(state.bookings, caller.booked_at), at), now)
+    others = _less(state.bookings, caller.booked_at)
+    after_line = state.booked_until + LINE_SLACK * pace.spacing
+    at = pace.earliest(merged(state.calls, others), max(earliest, after_line))
+    bookings = since(counted(others, at), now)
     return replace(state, bookings=bookings, booked_until=at), Later(at, reason)
 
 
@@ -274,11 +278,6 @@ def _probe_under_way(state: GateState, caller: Caller, now: float) -> Ticket | N
         ),
         None,
     )
-
-
-def _without_booking(state: GateState, caller: Caller) -> Minutes:
-    """Give what counts against the hour for a caller, whose own booking doesn't."""
-    return merged(state.calls, _less(state.bookings, caller.booked_at))
 
 
 def _less(bookings: Minutes, booked_at: float) -> Minutes:

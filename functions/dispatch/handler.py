@@ -53,7 +53,9 @@ def _batch() -> Batch:
     pace = Pace(settings.github.max_per_minute, settings.github.max_per_hour)
     gate = Gate(dynamodb, table, secret_id, ledger=ledger, pace=pace, clock=time.time, sleep=time.sleep)
     books = Books(ledger, time.time, time.sleep)
+    routes = {route.name: route for route in settings.routes}
     calls = Calls(
+        routes=routes,
         ledger=ledger,
         books=books,
         gate=gate,
@@ -64,7 +66,7 @@ def _batch() -> Batch:
         sandbox=token_hex(8),
     )
     engine = Engine(
-        routes={route.name: route for route in settings.routes},
+        routes=routes,
         ledger=ledger,
         calls=calls,
         max_age_seconds=settings.max_age_hours * 3600,

@@ -3,23 +3,26 @@
 GitHub has no idempotency key, and its listing of runs tells no inputs. So a run is recognised
 
 1. by the delivery's id in its title, where the route passes `delivery_id` and the workflow's `run-name`
-   shows it. That is certain.
+   shows it. That is certain. A route that passes it is taken to have such a workflow until runs of ours are
+   seen that don't show it.
 2. otherwise by exclusion: it was created while the call was under way, on the route's ref, by the account
    that starts our other runs, and the ledger knows it as no other delivery's. Calls are made one after the
    other, and after an unknown one there is silence until its time is over, so no other call of ours fits. A
    run that a person started by hand within those seconds does, if nothing tells who starts ours.
 
-The listing is eventually consistent. A run that is not in it after `FIRST_LOOK_SECONDS` and again after
-`LAST_LOOK_SECONDS` counts as never created.
+The listing is eventually consistent, and now and then it misses a run that it has shown before. A run that is
+not in it after `FIRST_LOOK_SECONDS` and again after `LAST_LOOK_SECONDS` counts as never created.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
+from itertools import islice
 from typing import Any, Final
 
 from functions.core.delivery import Delivery
@@ -35,10 +38,15 @@ LAST_LOOK_SECONDS: Final = 20.0
 SKEW_SECONDS: Final = 1.0
 """How far GitHub's clock and ours may be apart; both are kept by NTP."""
 
-KNOWN_SECONDS: Final = 600.0
-"""How far back to look for runs of ours that tell who starts them."""
+KNOWN_SECONDS: Final = 7 * 24 * 3600.0
+KNOWN_RUNS: Final = 200
+"""How far back, and at how many of our runs, to look for what tells who starts them and how they are called.
+
+GitHub lists the hundred newest of that time.
+"""
 
 _LOOKS: Final = 2
+_PAST_CALLS: Final = 20
 _DELIVERY_ID: Final = re.compile(r"\b[0-9a-f]{32}\b")
 _NOT_TO_BE_LISTED: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_IMPLEMENTED})
 """What looks like trouble that time or a person mends, and yet says that this is not for us to see."""
@@ -59,9 +67,10 @@ class NotStarted:
 
 @dataclass(frozen=True, slots=True)
 class LookAgain:
-    """Too early to tell: look again at this time, in epoch seconds."""
+    """Too early to tell: look again at this time, in epoch seconds, and remember what was seen."""
 
     at: float
+    seen: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +84,7 @@ Verdict = Found | NotStarted | LookAgain | Undecided
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class Run:
     """A run as GitHub lists it."""
 
     id: int
@@ -111,15 +120,24 @@ def refused(answer: Answer, trouble: Limited | Rejected | Failed) -> bool:
     return answer.status in _NOT_TO_BE_LISTED and not isinstance(trouble, Limited)
 
 
+def listed(answer: Answer) -> list[Run] | None:
+    """Read the runs of a listing; None where it can't be read, or not as a whole."""
+    runs = answer.content.get("workflow_runs")
+    if not isinstance(runs, list):
+        return None
+    read = [_run(each) for each in runs]
+    return None if None in read else [run for run in read if run]
+
+
 def judge(
-    answer: Answer, delivery: Delivery, route: Route, entry: Entry, ledger: Ledger, now: float
+    runs: list[Run], delivery: Delivery, routes: Mapping[str, Route], entry: Entry, ledger: Ledger, now: float
 ) -> Verdict:
-    """Find the run of a call in GitHub's listing of runs.
+    """Find the run of a call among those that GitHub lists.
 
     Args:
-        answer: The listing of `span(entry)`, a 200.
+        runs: The runs of `span(entry)`.
         delivery: What was to be delivered.
-        route: The route as configured today.
+        routes: The routes as configured today.
         entry: What the ledger says; it is in doubt.
         ledger: Knows the runs of other deliveries.
         now: Seconds since the epoch.
@@ -127,64 +145,95 @@ def judge(
     Raises:
         LedgerUnavailable: DynamoDB failed.
     """
-    runs = _runs(answer.content)
     for run in runs:
         if delivery.id in run.title:
             return Found(run.id, run.url)
-    looked_enough = entry.looks + 1 >= _LOOKS and now >= entry.doubt_until + LAST_LOOK_SECONDS
-    candidates = _candidates(runs, route, entry, ledger)
-    if not looked_enough:
-        return LookAgain(max(now + FIRST_LOOK_SECONDS, entry.doubt_until + LAST_LOOK_SECONDS))
+    candidates = _seen(entry.seen) | {
+        run.id: run.url for run in _candidates(runs, routes[delivery.route], entry, ledger)
+    }
+    if entry.looks + 1 < _LOOKS or now < entry.doubt_until + LAST_LOOK_SECONDS:
+        at = max(now + FIRST_LOOK_SECONDS, entry.doubt_until + LAST_LOOK_SECONDS)
+        return LookAgain(at, json.dumps(candidates) if candidates else "")
     if not candidates:
         return NotStarted()
-    if len(candidates) > 1 or _has_rival(delivery, entry, ledger, now):
+    if len(candidates) > 1 or _has_rival(delivery, routes, entry, ledger, now):
         return Undecided("More than one run may be its own.")
-    return Found(candidates[0].id, candidates[0].url)
+    [(run_id, run_url)] = candidates.items()
+    return Found(run_id, run_url)
 
 
-def _candidates(runs: list[_Run], route: Route, entry: Entry, ledger: Ledger) -> list[_Run]:
-    """Keep the runs that fit the call and belong to no other delivery."""
-    ours = dict(_dispatched(ledger, *span(entry)))
+def _seen(text: str) -> dict[int, str]:
+    """Give the candidates of earlier looks: a listing may miss a run that one before had shown."""
+    return {int(run_id): run_url for run_id, run_url in json.loads(text or "{}").items()}
+
+
+def _candidates(runs: list[Run], route: Route, entry: Entry, ledger: Ledger) -> list[Run]:
+    """Keep the runs that fit one of the delivery's calls and belong to no other delivery."""
+    ours = _ours(entry, ledger)
     known = [run for run in runs if run.id in ours]
-    if any(ours[run.id] in run.title for run in known):
+    shown = any(_DELIVERY_ID.search(run.title) for run in runs)
+    if passes_id(route) and (shown or not known):
         return []  # The workflow shows delivery ids, and none of the titles has this one's.
     actors = {run.actor for run in known}
-    first, last = int(entry.doubt_since - SKEW_SECONDS), entry.doubt_until + SKEW_SECONDS
     return [
         run
         for run in runs
         if run.id not in ours
-        and first <= run.created_at <= last
+        and any(first <= run.created_at <= last for first, last in _windows(entry))
         and run.ref == route.target.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
         and not _DELIVERY_ID.search(run.title)
         and (not actors or run.actor in actors)
     ]
 
 
-def _dispatched(ledger: Ledger, since: float, until: float) -> Iterable[tuple[int, str]]:
-    for delivery_id, entry in ledger.in_state(State.DISPATCHED, since, until + 60.0):
-        yield entry.run_id, delivery_id
+def past(entry: Entry) -> str:
+    """Give the spans of all calls in doubt, to be kept where another call is made."""
+    if not entry.in_doubt:
+        return entry.past
+    spans = [*json.loads(entry.past or "[]"), [entry.doubt_since, entry.doubt_until]]
+    return json.dumps(spans[-_PAST_CALLS:])
 
 
-def _has_rival(delivery: Delivery, entry: Entry, ledger: Ledger, now: float) -> bool:
-    """Tell whether another delivery's call, of which nobody knows what it did, was made at the same time."""
+def _windows(entry: Entry) -> list[tuple[int, float]]:
+    """Give when the runs of the delivery's calls may have been created; GitHub tells whole seconds."""
+    spans = json.loads(past(entry) or "[]")
+    return [(int(since - SKEW_SECONDS), until + SKEW_SECONDS) for since, until in spans]
+
+
+def passes_id(route: Route) -> bool:
+    """Tell whether a route passes the delivery's id to its workflow, which may show it."""
+    return any("${delivery_id" in template for template in route.inputs.values())
+
+
+def _ours(entry: Entry, ledger: Ledger) -> frozenset[int]:
+    since, until = span(entry)
+    dispatched = ledger.in_state(State.DISPATCHED, since, until + 60.0)
+    return frozenset(record.entry.run_id for record in islice(dispatched, KNOWN_RUNS))
+
+
+def _has_rival(
+    delivery: Delivery, routes: Mapping[str, Route], entry: Entry, ledger: Ledger, now: float
+) -> bool:
+    """Tell whether another call in doubt started the same workflow at the same time."""
     first, last = entry.doubt_since - SKEW_SECONDS, entry.doubt_until + SKEW_SECONDS
+    mine = _workflow(routes[delivery.route])
+    same = {name for name, route in routes.items() if _workflow(route) == mine}
     for state in (State.UNKNOWN, State.CLAIMED, State.DEAD_LETTERED):
-        for other_id, other in ledger.in_state(state, first - CALL_SECONDS, now):
-            since, until = other.doubt
-            if other_id != delivery.id and since and since <= last and until >= first:
+        for other in ledger.in_state(state, first - CALL_SECONDS, now):
+            since, until = other.entry.doubt
+            meanwhile = 0 < since <= last and until >= first
+            if other.id != delivery.id and other.about["route"] in same and meanwhile:
                 return True
     return False
 
 
-def _runs(content: Mapping[str, Any]) -> list[_Run]:
-    listed = content.get("workflow_runs")
-    return [run for each in (listed if isinstance(listed, list) else []) if (run := _run(each))]
+def _workflow(route: Route) -> tuple[str, str, str]:
+    return route.target.owner, route.target.repository, route.target.workflow_id
 
 
-def _run(listed: Any) -> _Run | None:
+def _run(listed: Any) -> Run | None:
     try:
-        return _Run(
+        return Run(
             id=int(listed["id"]),
             title=str(listed.get("display_title") or ""),
             url=str(listed.get("html_url") or ""),

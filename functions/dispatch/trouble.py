@@ -34,6 +34,11 @@ REPLICATION_SECONDS: Final = 3.0
 """A token that was minted just now may be unknown to some of GitHub's servers for some seconds."""
 
 
+def unsent(trouble: Limited | Rejected | Failed) -> Limited | Rejected | Failed:
+    """Give the trouble of a call that starts nothing, whatever GitHub did with it."""
+    return replace(trouble, sent=False) if isinstance(trouble, Failed) else trouble
+
+
 class Trouble:
     """Draws the consequences.
 
@@ -89,13 +94,19 @@ class Trouble:
         """Tell what follows where GitHub mints no token for the App."""
         trouble = judge_trouble(answer, self._clock())
         if trouble:
-            return self.follow(work, replace(trouble, sent=False) if isinstance(trouble, Failed) else trouble)
+            return self.follow(work, unsent(trouble))
         told = Told(answer.status, request_id=answer.request_id)
-        if answer.status == HTTPStatus.UNPROCESSABLE_ENTITY:
-            detail = "The App's installation does not reach this repository. Add it there, or mend its name."
-            return self._books.settle(work, DeadLetter(replace(told, detail=detail), "github-app-repository"))
-        detail = "GitHub does not know this App's installation_id, or it does not belong to client_id."
-        return self._shut(work, Rejected(replace(told, detail=detail), "credential-app-unknown"))
+        words = str(answer.content.get("message", ""))
+        if answer.status != HTTPStatus.UNPROCESSABLE_ENTITY:
+            detail = "GitHub does not know this App's installation_id, or it does not belong to client_id."
+            return self._shut(work, Rejected(replace(told, detail=detail), "credential-app-unknown"))
+        if "permissions" in words:
+            detail = (
+                "The App's installation lacks the permission 'Actions: write': grant it, and accept it there."
+            )
+            return self._shut(work, Rejected(replace(told, detail=detail), "credential-not-permitted"))
+        detail = "The App's installation does not reach this repository. Add it there, or mend its name."
+        return self._books.settle(work, DeadLetter(replace(told, detail=detail), "github-app-repository"))
 
     def _shut(self, work: Work, rejected: Rejected) -> Outcome:
         """Shut the gate until a person has acted; a 401 only if it comes again with the credential anew."""
@@ -118,8 +129,7 @@ class Trouble:
 
     def _put_off(self, work: Work, failed: Failed) -> Outcome:
         """Try again later: not before the gate opens, nor before a look can tell what GitHub did."""
-        looks_at_title = "${delivery_id" in "".join(work.route.inputs.values())
-        silence = failed.sent and not looks_at_title
+        silence = failed.sent and not lookup.passes_id(work.route)
         closed_until = self._gate.failed(work.entry.doubt_until + 2 * lookup.SKEW_SECONDS if silence else 0.0)
         now = self._clock()
         seconds = max(self._backoff(work), closed_until - now)

@@ -229,6 +229,22 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     assert process.returncode == 0, output
 
 
+@pytest.fixture(scope="session", autouse=True)
+def fire(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A pipeline of its own under fire. It takes minutes, so it begins with the first test of this folder."""
+    from tests.pipeline import fire as fires  # noqa: PLC0415 - it needs what is defined here
+
+    if not any("test_under_fire" in item.nodeid for item in request.session.items):
+        yield None
+        return
+    ready_file = tmp_path_factory.mktemp("fire") / "ready.json"
+    process = start(ready_file, "--context", fires.CONTEXT)
+    try:
+        yield fires.open_fire(Pipeline(wait_until_ready(process, ready_file), process.pid))
+    finally:
+        stop(process)
+
+
 @pytest.fixture(autouse=True)
 def _no_faults(request: pytest.FixtureRequest) -> Iterator[None]:
     """Leave GitHub in good health after each test."""

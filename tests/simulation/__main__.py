@@ -47,7 +47,9 @@ def _run(options: argparse.Namespace, console: Console) -> list[Result]:
     run = partial(simulate, lies=options.lies, whole=options.story)
     found = []
     columns = ("[progress.description]{task.description}", "{task.completed}/{task.total}")
-    with Progress(*map(TextColumn, columns), TimeElapsedColumn(), console=console, transient=True) as progress:
+    with Progress(
+        *map(TextColumn, columns), TimeElapsedColumn(), console=console, transient=True
+    ) as progress:
         bar = progress.add_task("worlds", total=len(options.seeds))
         for result in _results(run, options):
             found.append(result)

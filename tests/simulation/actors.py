@@ -116,9 +116,7 @@ class Senders:
 class Operator:
     """Looks at the dead letters now and then, and sees to the GitHub secret."""
 
-    def __init__(
-        self, stage: Stage, sqs: SQSClient, secrets: SecretsClient, github: SimulatedGitHub
-    ) -> None:
+    def __init__(self, stage: Stage, sqs: SQSClient, secrets: SecretsClient, github: SimulatedGitHub) -> None:
         self._stage = stage
         self._sqs = sqs
         self._secrets = secrets

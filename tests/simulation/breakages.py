@@ -205,7 +205,9 @@ def main(arguments: list[str] | None = None) -> int:
     uncaught = 0
     console = Console()
     with ThreadPoolExecutor(options.jobs) as pool:
-        for breakage, (seed, invariant) in zip(chosen, pool.map(_catcher(options.seeds), chosen), strict=True):
+        for breakage, (seed, invariant) in zip(
+            chosen, pool.map(_catcher(options.seeds), chosen), strict=True
+        ):
             uncaught += not seed
             table.add_row(breakage.name, seed or "none", invariant)
             console.print(f"{breakage.name}: {f'seed {seed}, {invariant}' if seed else 'not caught'}")

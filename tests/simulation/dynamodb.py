@@ -7,8 +7,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from tests.simulation.notes import shown
 from tests.simulation.refusals import DynamoDBExceptions, refusal
-from tests.simulation.tables import Refused, Tables, Write, check, shown
+from tests.simulation.tables import Refused, Tables, Write, check
 from tests.simulation.values import Invalid, Unsupported
 from tests.simulation.wire import Effect, Note, Wire
 
@@ -68,7 +69,9 @@ class DynamoDBClient:
                     reasons.append(_reason(refused, step))
             if len(writes) < len(steps):
                 codes = ", ".join(reason["Code"] for reason in reasons)
-                message = f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]"
+                message = (
+                    f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]"
+                )
                 code = "TransactionCanceledException"
                 raise refusal(code, message, "TransactWriteItems", CancellationReasons=reasons)
             self._service.commit(*writes)
@@ -113,7 +116,7 @@ def _returned(parameters: Mapping[str, Any], write: Write) -> dict[str, Any]:
 
 def _failed(refused: Refused, parameters: Mapping[str, Any], operation: str) -> ClientError:
     told = parameters.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" and refused.item
-    more = {"Item": refused.item} if told else {}
+    more: dict[str, Any] = {"Item": refused.item} if told else {}
     message = "The conditional request failed"
     return refusal("ConditionalCheckFailedException", message, operation, **more)
 
@@ -130,5 +133,3 @@ def _reason(refused: Refused, step: Mapping[str, Any]) -> dict[str, Any]:
 
 def _key_of(parameters: Mapping[str, Any]) -> str:
     return str((parameters.get("Key") or parameters["Item"])["id"]["S"])[:21]
-
-

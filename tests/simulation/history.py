@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from functions.core.delivery import Delivery
-from tests.simulation.github import Call
+from tests.simulation.line import Call
 from tests.simulation.sqs import Message, Queue
 from tests.simulation.wire import Fate
 
@@ -129,7 +129,9 @@ class History:
         outcome = str(fields.get("outcome", message))
         self.outcomes[outcome] += 1
         if outcome == "Failed" and fields.get("error") not in _EXPECTED_ERRORS:
-            self.defect(f"an attempt failed with {fields.get('error')}: {json.dumps(dict(fields), default=str)}")
+            self.defect(
+                f"an attempt failed with {fields.get('error')}: {json.dumps(dict(fields), default=str)}"
+            )
 
     def _excuse(self, who: str, why: str) -> None:
         for limit in self.limits:

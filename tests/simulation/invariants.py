@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
 
 from functions.core.delivery import Delivery
-from modelrelay.local.github import Run
-from tests.simulation.actors import BYSTANDER
-from tests.simulation.github import Call
-from tests.simulation.history import Letter, Sent
+from tests.simulation.facts import Facts, Violation, facts_of
+from tests.simulation.history import Letter
+from tests.simulation.manners import one_at_a_time, pace, silence
 from tests.simulation.plan import START
-from tests.simulation.wiring import QUEUE, TABLE
+from tests.simulation.wiring import QUEUE
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-_SPACING: Final = 1.0
-_EPSILON: Final = 1e-6
-_MINUTE: Final = 60.0
 _HOUR: Final = 3600.0
 _MAX_DEATHS: Final = 5
 
@@ -29,52 +25,18 @@ REASONS: Final = frozenset(
 """For what a dead letter may be written in the simulation."""
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """Something that must not be: which invariant, what happened, and to which deliveries."""
-
-    name: str
-    text: str
-    deliveries: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """A world at rest, in the form in which it is judged.
-
-    Attributes:
-        deliveries: Every delivery that was put onto the queue, by its id.
-        sent: Its messages, in the order in which they were put there.
-        runs: Its runs, oldest first.
-        letters: Its dead letters.
-        entries: Its item of the ledger as plain values.
-    """
-
-    world: World
-    deliveries: dict[str, Delivery]
-    sent: dict[str, list[Sent]]
-    runs: dict[str, list[Run]]
-    letters: dict[str, list[Letter]]
-    entries: dict[str, dict[str, Any]]
-    strangers: list[Run]
-
-    def waits(self, delivery: str) -> str:
-        """Say what the ledger thinks of a delivery."""
-        entry = self.entries.get(delivery, {})
-        return f"the ledger says {entry.get('state', 'nothing')} ({entry.get('reason', '')})"
-
-
 def judge(world: World, *, rested: bool) -> tuple[Violation, ...]:
     """Judge a world at rest."""
-    facts = _facts(world)
+    facts = facts_of(world)
     checks: tuple[Callable[[Facts], Iterator[Violation]], ...] = (
         _defects,
         _every_end,
         _one_run,
         _order,
         _no_older_fact,
-        _silence,
-        _pace,
+        silence,
+        one_at_a_time,
+        pace,
         _waiting_is_not_failing,
         _ledger_agrees,
     )
@@ -82,32 +44,6 @@ def judge(world: World, *, rested: bool) -> tuple[Violation, ...]:
     if not rested:
         found.append(_unrest(facts))
     return tuple(found)
-
-
-def _facts(world: World) -> Facts:
-    deliveries = {each.delivery.id: each.delivery for each in world.history.sent}
-    by_inputs: dict[tuple[str, str, str], str] = {}
-    for delivery in deliveries.values():
-        by_inputs[delivery.route, delivery.event.model_name, str(delivery.event.version)] = delivery.id
-    runs: dict[str, list[Run]] = {each: [] for each in deliveries}
-    strangers = []
-    for run in reversed([each for each in world.github.runs if each.actor.login != BYSTANDER]):
-        route = run.workflow.file.removesuffix(".yml")
-        key = (route, str(run.inputs.get("model_name")), str(run.inputs.get("model_version")))
-        runs[by_inputs[key]].append(run) if key in by_inputs else strangers.append(run)
-    sent: dict[str, list[Sent]] = {each: [] for each in deliveries}
-    for message in world.history.sent:
-        sent[message.delivery.id].append(message)
-    letters: dict[str, list[Letter]] = {}
-    for letter in world.history.letters:
-        letters.setdefault(letter.delivery, []).append(letter)
-    items = world.tables.tables[TABLE].items
-    entries = {each: _plain(items[each]) for each in deliveries if each in items}
-    return Facts(world, deliveries, sent, runs, letters, entries, strangers)
-
-
-def _plain(item: Any) -> dict[str, Any]:
-    return {name: next(iter(value.values())) for name, value in item.items()}
 
 
 def _defects(facts: Facts) -> Iterator[Violation]:
@@ -124,7 +60,9 @@ def _every_end(facts: Facts) -> Iterator[Violation]:
         runs = len(facts.runs.get(delivery, []))
         buried = state == "dead-lettered" and any(letter.reason for letter in letters)
         if not (runs or buried or state == "superseded"):
-            text = f"{delivery} was accepted and ended nowhere: {facts.waits(delivery)}, {len(letters)} letters"
+            text = (
+                f"{delivery} was accepted and ended nowhere: {facts.waits(delivery)}, {len(letters)} letters"
+            )
             yield Violation("every accepted delivery ends", text, (delivery,))
 
 
@@ -142,13 +80,13 @@ def _one_run(facts: Facts) -> Iterator[Violation]:
 
 
 def _order(facts: Facts) -> Iterator[Violation]:
-    """Of deliveries that were never dead-lettered, the runs of a route and model come in order of acceptance."""
+    """The runs of a route and model come in order of acceptance, but for deliveries once dead-lettered."""
     groups: dict[str, list[str]] = {}
     for delivery, messages in sorted(facts.sent.items(), key=lambda pair: pair[1][0].order):
         if facts.runs[delivery] and delivery not in facts.letters:
             groups.setdefault(messages[0].delivery.group, []).append(delivery)
     for group in groups.values():
-        for earlier, later in zip(group, group[1:], strict=False):
+        for earlier, later in pairwise(group):
             first, second = facts.runs[earlier][0], facts.runs[later][0]
             if first.created_at > second.created_at:
                 text = f"{earlier} was accepted before {later} and run after it"
@@ -177,58 +115,6 @@ def _no_older_fact(facts: Facts) -> Iterator[Violation]:
 def _replaces(newer: Delivery, older: Delivery) -> bool:
     same = (newer.group, newer.event.to_stage) == (older.group, older.event.to_stage)
     return same and newer.event.occurred_at > older.event.occurred_at
-
-
-def _silence(facts: Facts) -> Iterator[Violation]:
-    """Nobody calls GitHub while it asks for silence, once the one who was asked has told the others.
-
-    Before that, a call is excused only where the telling itself was made to fail or its teller died.
-    """
-    for limit in facts.world.history.limits:
-        asked = limit.call
-        for call in facts.world.line.calls:
-            heard = asked.heard is not None and asked.heard <= call.started < asked.limited_until - _EPSILON
-            if not heard or call.account != asked.account or call.number <= asked.number:
-                continue
-            told = limit.recorded is not None and limit.recorded <= call.started
-            if told or not limit.excuse:
-                text = (
-                    f"#{call.number} at {call.started - START:.3f} s, although #{asked.number} asked for "
-                    f"silence until {asked.limited_until - START:.3f} s"
-                )
-                topics = (*asked.about, *call.about)
-                yield Violation("silence while limited", text, tuple(dict.fromkeys(topics)))
-
-
-def _pace(facts: Facts) -> Iterator[Violation]:
-    """Calls that create runs are a second apart, and within the limits of each minute and hour."""
-    plan = facts.world.plan
-    starts = _creating(facts.world.line.calls)
-    for earlier, later in zip(starts, starts[1:], strict=False):
-        if later.started - earlier.started < _SPACING - _EPSILON:
-            text = f"#{later.number} came {later.started - earlier.started:.3f} s after #{earlier.number}"
-            yield Violation("pace", text)
-    for span, most in ((_MINUTE, plan.max_per_minute), (_HOUR, plan.max_per_hour)):
-        for first, last in zip(starts, starts[most:], strict=False):
-            if last.started - first.started < span - _EPSILON:
-                text = f"#{first.number} to #{last.number}: more than {most} calls within {span:.0f} s"
-                yield Violation("pace", text)
-                break
-
-
-def _creating(calls: list[Call]) -> list[Call]:
-    """Give the calls that create runs, without the second half of a redirected one."""
-    kept: list[Call] = []
-    before: Call | None = None
-    for call in calls:
-        if call.creates and not (before and _redirected(before, call)):
-            kept.append(call)
-        before = call
-    return kept
-
-
-def _redirected(first: Call, second: Call) -> bool:
-    return first.task is second.task and first.status in {301, 302, 307, 308} and first.heard == second.started
 
 
 def _waiting_is_not_failing(facts: Facts) -> Iterator[Violation]:
@@ -264,10 +150,7 @@ def _expired(facts: Facts, letter: Letter) -> bool:
 
 def _refused(facts: Facts, letter: Letter) -> bool:
     calls = facts.world.line.calls
-    return any(
-        call.creates and call.status in {404, 422} and letter.delivery in call.about
-        for call in calls
-    )
+    return any(call.creates and call.status in {404, 422} and letter.delivery in call.about for call in calls)
 
 
 def _ledger_agrees(facts: Facts) -> Iterator[Violation]:
@@ -280,7 +163,11 @@ def _ledger_agrees(facts: Facts) -> Iterator[Violation]:
         if state == "dispatched" and run_id not in ids:
             text = f"{delivery}: run {run_id} is none of its own {ids}"
             yield Violation("the ledger agrees with GitHub", text, (delivery,))
-        elif ids and state != "dispatched" and entry.get("reason") not in {"unknown-outcome", "crashed", "expired"}:
+        elif (
+            ids
+            and state != "dispatched"
+            and entry.get("reason") not in {"unknown-outcome", "crashed", "expired"}
+        ):
             text = f"{delivery} has the runs {ids}, and {facts.waits(delivery)}"
             yield Violation("the ledger agrees with GitHub", text, (delivery,))
 

@@ -12,7 +12,7 @@ from tests.simulation.scheduler import Scheduler
 from tests.simulation.sqs import SQS, Message
 from tests.simulation.story import Story
 
-BATCH_SIZE: Final = 10
+BATCH_SIZE: Final = 1
 CONCURRENCY: Final = 2
 
 
@@ -73,7 +73,9 @@ class EventSourceMapping:
         handles = {message.id: message.handle for message in messages}
         task = self._function.invoke({"Records": records}, lambda answer: self._done(handles, answer))
         received = ", ".join(f"{each.id} (receive {each.receives})" for each in messages)
-        self._story.tell(task.name, f"is given {received}", *dict.fromkeys(delivery_of(each.body) for each in messages))
+        self._story.tell(
+            task.name, f"is given {received}", *dict.fromkeys(delivery_of(each.body) for each in messages)
+        )
 
     def _done(self, handles: Mapping[str, str], answer: Any) -> None:
         """Delete what the function does not name. If it failed, everything stays hidden for its time."""

@@ -210,7 +210,9 @@ def _acts(
         phase = random.choice(phases) if phases and random.random() < 0.6 else None
         begin = random.uniform(phase.starts, phase.ends) if phase else random.random() * horizon * 0.8
         spread = random.choice([0.5, 5.0, 60.0, 600.0])
-        moments += [begin + random.random() * spread for _ in range(random.randint(1, random.choice([3, 12])))]
+        moments += [
+            begin + random.random() * spread for _ in range(random.randint(1, random.choice([3, 12])))
+        ]
     versions = dict.fromkeys(models, 0)
     for number, at in enumerate(sorted(moments), 1):
         model = random.choice(models)

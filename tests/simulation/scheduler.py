@@ -141,4 +141,3 @@ class Scheduler:
             self.current = None
         if task.stack.dead:
             task.ended = True
-

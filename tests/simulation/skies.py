@@ -158,33 +158,30 @@ class Skies:
         return None if self._met % (phase.style % 4 + 1) else self._mishap(well)
 
     def _mishap(self, well: Passage, *, effects: bool = True) -> Passage:
-        """Let a call fail in any way."""
-        effect = well.effect if effects and self._random.random() < 0.5 else None
-        note = "" if effect is None else ", done"
-        match self._random.randrange(8):
-            case 0:
-                status = self._random.choice([500, 502, 503, 504])
-                return Passage(f"{status}{note}", effect, well.answer, instead=_refusal(status, "Oops", {}))
-            case 1:
-                # What stands in front of GitHub gives up before GitHub does.
-                late = self._random.uniform(well.answer, _CUT_SECONDS) if effect else None
-                bad_gateway = _refusal(self._random.choice([502, 504]), "Bad Gateway", {})
-                return Passage(f"gateway{note} later", late, well.answer, instead=bad_gateway)
-            case 2:
-                dropped = ProtocolError("Connection aborted.", ConnectionResetError(104, "reset by peer"))
-                late = self._random.choice([effect, self._random.uniform(0.1, _CUT_SECONDS)]) if effect else None
-                return Passage(f"dropped{note}", late, well.answer, error=dropped)
-            case 3 if effect is not None:
-                return Passage("garbled", effect, well.answer, garbled=True)
-            case 4 if effect is not None:
-                return Passage("stalls, done", effect, well.answer, stalls=True)
-            case 5:
-                slow = self._random.uniform(0.1, _CUT_SECONDS) if effect is not None else None
-                return Passage(f"too slow{note}", slow, self._random.uniform(16.0, 40.0))
-            case 6:
-                return Passage("no connection", None, 0.05, error=_refused())
-            case _:
-                return Passage("503", None, well.answer, instead=PRESETS["outage"].answer(""))
+        """Let a call fail in any way, with or without effect.
+
+        What stands in front of GitHub may give up, or the connection break, before GitHub is done with it.
+        """
+        done = effects and self._random.random() < 0.5
+        note = ", done" if done else ""
+        effect = well.effect if done else None
+        later = self._random.uniform(0.1, _CUT_SECONDS) if done else None
+        status = self._random.choice([500, 502, 503, 504])
+        gateway = _refusal(self._random.choice([502, 504]), "Bad Gateway", {})
+        dropped = ProtocolError("Connection aborted.", ConnectionResetError(104, "reset by peer"))
+        passages = [
+            Passage(f"{status}{note}", effect, well.answer, instead=_refusal(status, "Oops", {})),
+            Passage(f"gateway{note} at any time", later, well.answer, instead=gateway),
+            Passage(f"dropped{note}", effect, well.answer, error=dropped),
+            Passage(f"dropped{note} at any time", later, well.answer, error=dropped),
+            Passage(f"too slow{note}", later, self._random.uniform(16.0, 40.0)),
+            Passage("no connection", None, 0.05, error=_refused()),
+            Passage("503", None, well.answer, instead=PRESETS["outage"].answer("")),
+        ]
+        if done:
+            passages.append(Passage("garbled", effect, well.answer, garbled=True))
+            passages.append(Passage("stalls, done", effect, well.answer, stalls=True))
+        return self._random.choice(passages)
 
 
 def timed_out() -> ReadTimeoutError:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tests.simulation.expressions import Scope, condition
-from tests.simulation.plan import START
+from tests.simulation.notes import changes
 from tests.simulation.updates import update
 from tests.simulation.values import Invalid, Item, Unsupported, Value, below, canonical, kind_of
 
@@ -18,21 +17,9 @@ INDEXES: Final[Mapping[str, tuple[str, str]]] = {
 }
 """The ledger's secondary indexes: a partition key that is text, a sort key that is a number."""
 
-_LONG: Final = 10_000_000.0
-_TELLING: Final = (
-    "state",
-    "reason",
-    "holder",
-    "revision",
-    "booked_at",
-    "claimed_at",
-    "doubt_since",
-    "doubt_until",
-    "looks",
-    "run_id",
-    "gate",
-)
-_QUIET: Final = frozenset({"updated_at", "expires_at", "id", "kind", "from_stage", "run_url"})
+_PAGE_ITEMS: Final = 5
+"""A page holds what fits into a megabyte; here it holds so few that readers have to turn pages."""
+
 _EXPRESSIONS: Final = frozenset({"ExpressionAttributeNames", "ExpressionAttributeValues"})
 _WRITE: Final = frozenset(
     {"TableName", "ConditionExpression", "ReturnValues", "ReturnValuesOnConditionCheckFailure"} | _EXPRESSIONS
@@ -76,8 +63,10 @@ class Table:
 
     def seen_at(self, moment: float) -> list[Item]:
         """Give the items as they were at a moment."""
-        versions = [[item for at, item in past if at <= moment] for past in self.past.values()]
-        return [seen[-1] for seen in versions if seen and seen[-1] is not None]
+        versions = (
+            next((item for at, item in reversed(past) if at <= moment), None) for past in self.past.values()
+        )
+        return [item for item in versions if item is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +80,7 @@ class Write:
 
     def note(self) -> str:
         """Tell what changes."""
-        old, new = self.old or {}, self.new or {}
-        names = sorted(name for name in {*old, *new} - _QUIET if old.get(name) != new.get(name))
-        return ", ".join(f"{name}={_plain(new.get(name))}" for name in names) or "unchanged"
+        return changes(self.old, self.new)
 
 
 class Refused(Exception):
@@ -172,6 +159,7 @@ def canonical_item(item: Item) -> dict[str, Value]:
 
 
 def check(kind: str, parameters: Mapping[str, Any]) -> None:
+    """Refuse parameters that the simulation does not know."""
     if unknown := sorted(set(parameters) - _PARAMETERS[kind]):
         raise Unsupported(f"the parameters {unknown} of {kind}")
 
@@ -187,7 +175,9 @@ def _scope(parameters: Mapping[str, Any], item: Item, kind: str) -> Scope:
     if kind == "Update":
         used |= update(parameters["UpdateExpression"]).used
     if superfluous := sorted({*names, *values} - used):
-        raise Invalid(f"Value provided in ExpressionAttributeNames or Values unused in expressions: {superfluous}")
+        raise Invalid(
+            f"Value provided in ExpressionAttributeNames or Values unused in expressions: {superfluous}"
+        )
     if undefined := sorted(used - {*names, *values}):
         raise Invalid(f"An expression attribute name or value is not defined: {undefined}")
     return Scope(item, names, canonical_item(values))
@@ -214,15 +204,18 @@ def _page(
     """Cut out a page: what was evaluated counts against the limit, also where the filter drops it."""
     if (start := parameters.get("ExclusiveStartKey")) is not None:
         keys = [item["id"]["S"] for item in chosen]
-        place = keys.index(start["id"]["S"]) + 1 if start["id"]["S"] in keys else _beyond(chosen, start, index)
+        place = (
+            keys.index(start["id"]["S"]) + 1 if start["id"]["S"] in keys else _beyond(chosen, start, index)
+        )
         chosen = chosen[place:]
-    limit = parameters.get("Limit", len(chosen))
-    page, rest = chosen[:limit], chosen[limit:]
+    limit = parameters.get("Limit")
+    size = min(limit or _PAGE_ITEMS, _PAGE_ITEMS)
+    page, rest = chosen[:size], chosen[size:]
     kept = page
     if text := parameters.get("FilterExpression"):
         kept = [item for item in page if _holds(text, scope, item)]
     answer: dict[str, Any] = {"Items": list(kept), "Count": len(kept), "ScannedCount": len(page)}
-    if rest:
+    if rest or len(page) == limit:
         answer["LastEvaluatedKey"] = {name: page[-1][name] for name in ("id", *index)}
     return answer
 
@@ -231,38 +224,3 @@ def _beyond(chosen: Sequence[Item], start: Item, index: tuple[str, str]) -> int:
     """Find where to go on when the item that the last page ended with is no longer there."""
     sort = index[1]
     return next((n for n, item in enumerate(chosen) if below(start[sort], item[sort])), len(chosen))
-
-
-def shown(item: Item) -> str:
-    """Tell what is worth telling of an item."""
-    return ", ".join(f"{name}={_plain(item[name])}" for name in _TELLING if name in item)
-
-
-def _plain(value: Value | None) -> str:
-    if value is None:
-        return "∅"
-    content = next(iter(value.values()))
-    if "M" in value:
-        return "{" + ", ".join(f"{name}={_plain(each)}" for name, each in sorted(content.items())) + "}"
-    if "N" in value:
-        return _number(float(content))
-    if "S" in value and content.startswith("{"):
-        return " ".join(f"{name}={_short(each)}" for name, each in json.loads(content).items() if each)
-    return str(content)
-
-
-def _short(content: Any) -> str:
-    """Write a part of what is kept as JSON."""
-    if isinstance(content, int | float):
-        return _number(content)
-    if isinstance(content, dict):
-        return "{" + " ".join(f"{name}:{_short(each)}" for name, each in content.items() if each) + "}"
-    if isinstance(content, list):
-        return "[" + " ".join(_short(each) for each in content) + "]"
-    return str(content)[:12]
-
-
-def _number(value: float) -> str:
-    """Write moments as the story does, in seconds since the beginning."""
-    since = value - START
-    return f"@{since:.3f}" if abs(since) < _LONG else f"{value:g}" if value < _LONG else f"{value:.0f}"

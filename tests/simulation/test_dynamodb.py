@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
@@ -14,12 +16,13 @@ from hypothesis import strategies as st
 from modelrelay.local.emulator import Emulator
 from tests.simulation import programs
 from tests.simulation.dynamodb import DynamoDBClient
+from tests.simulation.expressions import condition
 from tests.simulation.tables import INDEXES, Table, Tables, canonical_item
 from tests.simulation.values import Unsupported
 
-_NAMES = (f"compared-{number}" for number in itertools.count())
+_KEYS = (f"key-{number}" for number in itertools.count())
 bounded = settings(
-    max_examples=150,
+    max_examples=100,
     deadline=None,
     database=None,
     derandomize=True,
@@ -39,16 +42,21 @@ class Pair:
     """The two clients, with a table of the same name in each."""
 
     def __init__(self, emulator: Emulator) -> None:
-        self.table = next(_NAMES)
+        self.table = "compared"
         tables = Tables(lambda: 0.0, lambda: 0.0)
         tables.tables[self.table] = Table()
         self.simulated = DynamoDBClient(tables, Direct(), lambda _: None)  # type: ignore[arg-type]
         self.embedded = emulator.client("dynamodb")
-        typed = {"id": "S", **{name: kind for keys in INDEXES.values() for name, kind in zip(keys, "SN", strict=True)}}
+        typed = {
+            "id": "S",
+            **{name: kind for keys in INDEXES.values() for name, kind in zip(keys, "SN", strict=True)},
+        }
         self.embedded.create_table(
             TableName=self.table,
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": kind} for name, kind in typed.items()],
+            AttributeDefinitions=[
+                {"AttributeName": name, "AttributeType": kind} for name, kind in typed.items()
+            ],
             GlobalSecondaryIndexes=[_index(name, *keys) for name, keys in INDEXES.items()],
             BillingMode="PAY_PER_REQUEST",
         )
@@ -94,7 +102,7 @@ def _refusal(error: ClientError) -> Any:
     return code, canonical_item(response["Item"]) if response.get("Item") else None, reasons
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pair(emulator: Emulator) -> Pair:
     """The two clients."""
     return Pair(emulator)
@@ -102,13 +110,13 @@ def pair(emulator: Emulator) -> Pair:
 
 @bounded
 @given(program=st.data())
-def test_answers_and_refuses_like_the_embedded_aws(emulator: Emulator, program: st.DataObject) -> None:
+def test_answers_and_refuses_like_the_embedded_aws(pair: Pair, program: st.DataObject) -> None:
     """Whatever conditions and updates are tried, items and refusals are the same."""
-    pair = Pair(emulator)
-    for method, parameters in program.draw(programs.programs(pair.table)):
+    keys = next(_KEYS), next(_KEYS)
+    for method, parameters in program.draw(programs.programs(pair.table, keys)):
         simulated, embedded = pair.both(method, parameters)
         assert simulated == embedded or _both_invalid(simulated, embedded)
-        for key in programs.KEYS:
+        for key in keys:
             given = {"TableName": pair.table, "Key": {"id": {"S": key}}, "ConsistentRead": True}
             simulated, embedded = pair.both("get_item", given)
             assert simulated == embedded
@@ -116,3 +124,61 @@ def test_answers_and_refuses_like_the_embedded_aws(emulator: Emulator, program: 
 
 def _both_invalid(simulated: Any, embedded: Any) -> bool:
     return all("ValidationException" in str(answer) for answer in (simulated, embedded))
+
+
+@settings(bounded, max_examples=25)
+@given(seed=st.randoms(use_true_random=False), backwards=st.booleans(), limit=st.integers(1, 4))
+def test_pages_of_an_index_come_like_the_embedded_aws_gives_them(
+    pair: Pair, *, seed: Random, backwards: bool, limit: int
+) -> None:
+    """A query by state and time gives the same items in the same order, page by page."""
+    state = f"state-{next(_KEYS)}"
+    for moment in seed.sample(range(20), 6):
+        item = {"id": {"S": next(_KEYS)}, "updated_at": {"N": str(moment)}}
+        if seed.random() < 0.8:  # What has no state is not in the index.
+            item["state"] = {"S": state}
+        pair.both("put_item", {"TableName": pair.table, "Item": item})
+    query = {
+        "TableName": pair.table,
+        "IndexName": "by-state",
+        "KeyConditionExpression": "#state = :state AND updated_at BETWEEN :low AND :high",
+        "ExpressionAttributeNames": {"#state": "state"},
+        "ExpressionAttributeValues": {":state": {"S": state}, ":low": {"N": "3"}, ":high": {"N": "17"}},
+        "ScanIndexForward": not backwards,
+        "Limit": limit,
+    }
+    for _ in range(8):
+        simulated, embedded = pair.both("query", query)
+        assert simulated == embedded
+        if "LastEvaluatedKey" not in simulated:
+            return
+        query["ExclusiveStartKey"] = simulated["LastEvaluatedKey"]
+    raise AssertionError("the pages do not end")
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("size(aa) > :n", "size"),
+        ("contains(aa, :n)", "contains"),
+        ("aa[0] = :n", "["),
+        ("aa == :n", "="),
+        ("aa = :n extra", "extra"),
+        ("attribute_exists(:n)", ":n"),
+    ],
+)
+def test_what_it_does_not_know_is_refused_loudly(text: str, part: str) -> None:
+    """An expression beyond the grammar raises, and is never guessed at."""
+    with pytest.raises(Unsupported, match=re.escape(part)):
+        condition(text)
+
+
+def test_a_call_that_is_wrong_is_noted_as_a_defect() -> None:
+    """A superfluous value is refused as the real service does, and the simulation hears of it."""
+    tables, defects = Tables(lambda: 0.0, lambda: 0.0), list[str]()
+    tables.tables["t"] = Table()
+    client = DynamoDBClient(tables, Direct(), defects.append)  # type: ignore[arg-type]
+    wrong = {"ConditionExpression": "attribute_exists(id)", "ExpressionAttributeValues": {":n": {"N": "1"}}}
+    with pytest.raises(ClientError, match="ValidationException"):
+        client.put_item(TableName="t", Item={"id": {"S": "k"}}, **wrong)
+    assert "unused" in defects[0]

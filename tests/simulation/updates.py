@@ -130,6 +130,8 @@ def _placed(item: Item, path: Path, value: Value | None) -> Item:
     if rest:
         parent = item.get(name)
         if parent is None or "M" not in parent:
+            if value is None:
+                return item  # There is nothing to remove.
             raise Invalid(_NO_PARENT)
         return {**item, name: {"M": _placed(parent["M"], rest, value)}}
     if value is None:

@@ -66,7 +66,9 @@ def below(left: Value | None, right: Value | None) -> bool | None:
     if "N" in left:
         return Decimal(left["N"]) < Decimal(right["N"])
     if "S" in left:
-        return bool(left["S"].encode() < right["S"].encode())  # SQS and DynamoDB order text by its UTF-8 bytes
+        return bool(
+            left["S"].encode() < right["S"].encode()
+        )  # SQS and DynamoDB order text by its UTF-8 bytes
     return bool(left["B"] < right["B"])
 
 

@@ -84,31 +84,25 @@ class Weather:
         return _FLAKY if self.phase("flaky") else self._plan.faults
 
     def _fault(self, service: str, operation: str) -> Fate:
+        """Choose one of the ways in which a call goes wrong."""
         url = f"https://{service}.eu-west-1.amazonaws.com"
-        later = self._random.uniform(0.01, _READ_SECONDS)
-        soon = self._random.uniform(0.005, 0.1)
-        match self._random.randrange(9):
-            case 0:
-                return Fate("throttled", None, soon, _error(_THROTTLING[service], operation))
-            case 1:
-                return Fate("failed without effect", None, soon, _error("InternalServerError", operation, 500))
-            case 2:
-                return Fate("failed with effect", soon, soon, _error("InternalServerError", operation, 500))
-            case 3:
-                return Fate("timed out, lost", None, _READ_SECONDS, ReadTimeoutError(endpoint_url=url))
-            case 4:
-                return Fate("timed out, done", later, _READ_SECONDS, ReadTimeoutError(endpoint_url=url))
-            case 5:
-                late = _READ_SECONDS + self._random.uniform(0.01, 4.0)
-                return Fate("timed out, done later", late, _READ_SECONDS, ReadTimeoutError(endpoint_url=url))
-            case 6:
-                return Fate("slow", later * 0.9, later)
-            case 7 if service == "dynamodb" and operation != "get_item":
-                return Fate("conflict", None, soon, _conflict(operation))
-            case 7:
-                return Fate("no connection", None, soon, EndpointConnectionError(endpoint_url=url))
-            case _:
-                return Fate("no connection", None, _CONNECT_SECONDS, ConnectTimeoutError(endpoint_url=url))
+        soon, later = self._random.uniform(0.005, 0.1), self._random.uniform(0.01, _READ_SECONDS)
+        failed = _error("InternalServerError", operation, 500)
+        timed_out = ReadTimeoutError(endpoint_url=url)
+        fates = [
+            Fate("throttled", None, soon, _error(_THROTTLING[service], operation)),
+            Fate("failed without effect", None, soon, failed),
+            Fate("failed with effect", soon, soon, failed),
+            Fate("timed out, lost", None, _READ_SECONDS, timed_out),
+            Fate("timed out, done", later, _READ_SECONDS, timed_out),
+            Fate("timed out, done later", _READ_SECONDS + later, _READ_SECONDS, timed_out),
+            Fate("slow", later * 0.9, later),
+            Fate("no connection", None, soon, EndpointConnectionError(endpoint_url=url)),
+            Fate("no connection", None, _CONNECT_SECONDS, ConnectTimeoutError(endpoint_url=url)),
+        ]
+        if service == "dynamodb" and operation not in {"get_item", "query"}:
+            fates.append(Fate("conflict", None, soon, _conflict(operation)))
+        return self._random.choice(fates)
 
 
 def _kinds(plan: Plan) -> list[str]:

@@ -1,4 +1,4 @@
-"""The way from a function to an AWS service and back, with botocore's tries and with what goes wrong on it."""
+"""The way from a function to an AWS service and back, with botocore's tries and with what goes wrong."""
 
 from __future__ import annotations
 

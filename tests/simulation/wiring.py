@@ -1,4 +1,4 @@
-"""How the real functions are put together in the simulation: as their handlers do it, with other outside parts."""
+"""Puts the real functions together as their handlers do, with simulated outside parts."""
 
 from __future__ import annotations
 
@@ -121,7 +121,9 @@ class Wiring:
             sleep=outside.sleep,
             jitter=self._random.random,
         )
+        routes = {route.name: route for route in settings.routes}
         calls = Calls(
+            routes=routes,
             ledger=ledger,
             books=books,
             gate=gate,
@@ -132,7 +134,7 @@ class Wiring:
             sandbox=f"sandbox-{next(self._names)}",
         )
         engine = WatchedEngine(
-            routes={route.name: route for route in settings.routes},
+            routes=routes,
             ledger=ledger,
             calls=calls,
             max_age_seconds=settings.max_age_hours * 3600,

@@ -10,10 +10,12 @@ from typing import Any, Final
 
 from tests.simulation.actors import Bystanders, Operator, Senders, Stage
 from tests.simulation.dynamodb import DynamoDBClient
+from tests.simulation.facts import Violation
 from tests.simulation.functions import Function
-from tests.simulation.github import Line, SimulatedGitHub
+from tests.simulation.github import SimulatedGitHub
 from tests.simulation.history import History
-from tests.simulation.invariants import Violation, judge
+from tests.simulation.invariants import judge
+from tests.simulation.line import Line
 from tests.simulation.mapping import EventSourceMapping, delivery_of
 from tests.simulation.plan import START, Phase, Plan, plan
 from tests.simulation.scheduler import Scheduler
@@ -27,7 +29,7 @@ from tests.simulation.wire import Wire
 from tests.simulation.wiring import DEAD_LETTERS, QUEUE, TABLE, Outside, Wiring
 
 REST_SECONDS: Final = 4 * 24 * 3600.0
-"""How long after the last trouble everything must be done: give up after a day, hidden for half a day at most."""
+"""How long after the last trouble all must be done: trying ends after a day, hiding after half a day."""
 
 _MOST_STEPS: Final = 400_000
 _INGEST_SECONDS: Final = 29.0
@@ -48,11 +50,11 @@ class Result:
 class World:
     """A world of one seed."""
 
-    def __init__(self, chosen: Plan) -> None:
+    def __init__(self, chosen: Plan, history: Callable[[Callable[[], float]], History] = History) -> None:
         self.plan = chosen
         self.scheduler = Scheduler(chosen.seed, START)
         self.story = Story(self.scheduler)
-        self.history = History(self.scheduler.clock)
+        self.history = history(self.scheduler.clock)
         self.weather = Weather(chosen, self.scheduler.clock)
         self.github = SimulatedGitHub(chosen, self.scheduler.clock)
         skies = Skies(chosen, self.weather, self.github.moved)
@@ -118,9 +120,7 @@ class World:
         Senders(stage, self.ingest, self.secrets).begin()
 
     def _wire(self, service: str) -> Wire:
-        return Wire(
-            service, self.scheduler, self.story, self.weather.aws, self.history, self.plan.seed
-        )
+        return Wire(service, self.scheduler, self.story, self.weather.aws, self.history, self.plan.seed)
 
     def _nudge(self) -> None:
         self.mapping.nudge()

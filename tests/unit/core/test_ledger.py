@@ -63,6 +63,8 @@ def test_entry_is_read_as_it_was_written(ledger: Ledger) -> None:
         doubt_since=NOW - 1.125,
         doubt_until=NOW + 24,
         looks=1,
+        seen="{}",
+        past="[]",
         reason="why",
         detail="in words",
         run_id=17_000_000_017,
@@ -245,7 +247,9 @@ def test_fact_without_stage_or_alias_replaces_none(ledger: Ledger) -> None:
     assert ledger.newest(delivery(kind=VERSION_CREATED, to_stage=None)) == ""
 
 
-CLAIMED = Entry(State.CLAIMED, revision=4, holder="d", attempts=2, deaths=1, claimed_at=NOW, looks=2)
+CLAIMED = Entry(
+    State.CLAIMED, revision=4, holder="d", attempts=2, deaths=1, claimed_at=NOW, looks=2, seen="{}", past="[]"
+)
 
 
 def test_claim_holds_for_its_lease() -> None:
@@ -264,6 +268,7 @@ def test_claim_of_the_dead_leaves_a_doubt() -> None:
         doubt_since=NOW,
         doubt_until=NOW + CALL_SECONDS,
         looks=0,
+        seen="",
     )
     assert (found.in_doubt, found.doubt) == (True, (NOW, NOW + CALL_SECONDS))
     assert found.recovered(NOW + 1e6) is found
@@ -297,7 +302,7 @@ class Leafing(Flaky):
     def query(self, **parameters: Any) -> Any:
         """Give a page of one."""
         self.calls.append("query")
-        return self._client.query(Limit=1, **parameters)
+        return self._client.query(**{**parameters, "Limit": 1})
 
 
 @pytest.fixture
@@ -313,7 +318,8 @@ def test_models_deliveries_are_given_newest_first(leafing: Any, table: str) -> N
     written = {each.id: dispatch(ledger, each) for each in [*sent, delivery(model_name="fraud")]}
     leafing.calls.clear()
     newest_first = [sent[1].id, sent[2].id, sent[0].id]
-    assert list(ledger.of_model("churn")) == [(each, written[each]) for each in newest_first]
+    found = list(ledger.of_model("churn"))
+    assert [(each.id, each.entry) for each in found] == [(each, written[each]) for each in newest_first]
     assert set(leafing.calls) == {"query"}
     assert len(leafing.calls) >= 3
     assert list(ledger.of_model("unknown")) == []
@@ -328,19 +334,33 @@ def test_deliveries_in_a_state_are_given_by_time(leafing: Any, table: str) -> No
     ledger.move(delivery(version="other"), by("one", State.CLAIMED), NOW - 2)
     leafing.calls.clear()
     found = list(ledger.in_state(State.UNKNOWN, NOW - 3, NOW - 1))
-    assert [each for each, _ in found] == [sent[1].id, sent[2].id, sent[3].id]
-    assert [entry.updated_at for _, entry in found] == [NOW - 1, NOW - 2, NOW - 3]
+    assert [each.id for each in found] == [sent[1].id, sent[2].id, sent[3].id]
+    assert [each.entry.updated_at for each in found] == [NOW - 1, NOW - 2, NOW - 3]
     assert set(leafing.calls) == {"query"}
 
 
 def test_delivery_leaves_the_state_it_came_from(ledger: Ledger) -> None:
     """What waits is found waiting, and no longer once it was dispatched; slots are found nowhere."""
+
+    def found(state: State) -> list[Entry]:
+        return [each.entry for each in ledger.in_state(state, NOW, NOW)]
+
     waiting = ledger.move(delivery(), Entry(holder="one"), NOW)
-    assert list(ledger.in_state(State.WAITING, NOW, NOW)) == [(delivery().id, waiting)]
+    assert found(State.WAITING) == [waiting]
     sent = ledger.move(delivery(), by("one", State.DISPATCHED, waiting), NOW)
-    assert list(ledger.in_state(State.WAITING, NOW, NOW)) == []
-    assert list(ledger.in_state(State.DISPATCHED, NOW, NOW)) == [(delivery().id, sent)]
-    assert list(ledger.of_model("churn")) == [(delivery().id, sent)]
+    assert found(State.WAITING) == []
+    assert found(State.DISPATCHED) == [sent]
+    assert [each.entry for each in ledger.of_model("churn")] == [sent]
+
+
+def test_record_tells_what_it_is_about(ledger: Ledger) -> None:
+    """Who asks for a model's deliveries is told their facts beside what became of them."""
+    dispatch(ledger, delivery())
+    [record] = ledger.of_model("churn")
+    about = {"route": "default", "model": "churn", "version": "8", "to_stage": "Production"}
+    assert about.items() <= record.about.items()
+    assert record.about["accepted_at"] == NOW * 1000
+    assert not {"id", "state", "holder", "run_id"} & record.about.keys()
 
 
 @pytest.mark.parametrize("model", ["", "m" * 2049, "ü" * 1025])

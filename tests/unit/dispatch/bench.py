@@ -49,6 +49,12 @@ def fails() -> None:
     raise EndpointConnectionError(endpoint_url="http://dynamodb")
 
 
+def summary(outcomes: list[Outcome]) -> list[Any]:
+    """Tell outcomes as the seconds of a wait, the reason of a dead letter, or the type."""
+    told = {Wait: "seconds", DeadLetter: "reason"}
+    return [getattr(each, told.get(type(each), ""), type(each)) for each in outcomes]
+
+
 class Hooks:
     """Keeps the names of calls, and does at the next ones of a name what a test has hung on it."""
 
@@ -159,11 +165,11 @@ class Bench:
 
     def books(self) -> Books:
         """Build what keeps the ledger."""
-        return Books(self._hooked_ledger(), self.clock, self.clock.sleep)
+        return Books(self.hooked_ledger(), self.clock, self.clock.sleep)
 
     def engine(self) -> Engine:
         """Build an engine, as another sandbox would."""
-        ledger = self._hooked_ledger()
+        ledger = self.hooked_ledger()
         secret = Secret(clients.client("secretsmanager"), SECRET, self.clock, stages=("AWSCURRENT",))
         github = GitHub(GitHubSettings(self.url, self.version), Transport(self.pool, self.clock))
         credentials = Credentials(secret, github, self.clock)
@@ -272,7 +278,8 @@ class Bench:
     def _log(self, message: str, **fields: Any) -> None:
         self.lines.append({"message": message, **fields})
 
-    def _hooked_ledger(self) -> Ledger:
+    def hooked_ledger(self) -> Ledger:
+        """Build the ledger, with what hangs on its calls."""
         return Ledger(DynamoDb(self._dynamodb, self.hooks), self._table)  # type: ignore[arg-type]  # as far as used
 
     def _gate(self, dynamodb: Any, ledger: Ledger) -> Gate:

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 import pytest
 import urllib3
 
+from functions.core.ledger import Ledger
 from functions.core.settings import GitHubSettings
 from functions.dispatch.github import GitHub
 from functions.dispatch.transport import Transport
@@ -15,6 +16,7 @@ from modelrelay.local.github import App, Settings
 from ..aws import Aws
 from ..samples import Clock
 from .bench import Bench
+from .listing import Look
 from .simulator import NEW, Simulator
 
 Start = Callable[..., Simulator]
@@ -62,3 +64,9 @@ def bench(aws: Aws, clock: Clock, simulator: Simulator, dynamodb: Emulator, tabl
     """Dispatch with everything around it."""
     with Bench(aws, clock, simulator, dynamodb.client("dynamodb"), table) as made:
         yield made
+
+
+@pytest.fixture
+def look(ledger: Ledger) -> Look:
+    """A look at GitHub's listing, with an empty ledger."""
+    return Look(ledger)

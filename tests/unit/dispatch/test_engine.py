@@ -1,311 +1,289 @@
-"""The engine: what becomes of a delivery, attempt by attempt, against the simulated GitHub."""
+"""The engine: a delivery that needs no call to GitHub, that comes more than once, or that comes too late."""
 
-import json
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
-import urllib3
 
-from functions.core import aws as clients
 from functions.core.delivery import Delivery
-from functions.core.ledger import Ledger
-from functions.core.secrets import Secret
-from functions.core.settings import GitHubSettings, Route
-from functions.dispatch.credentials import Credentials
-from functions.dispatch.engine import Attempt, Engine, Message
-from functions.dispatch.github import GitHub
-from functions.dispatch.outcome import DeadLetter, Dispatched, Wait
-from modelrelay.local.github import PRESETS, Fault, Settings
+from functions.core.event import VERSION_CREATED
+from functions.core.ledger import LEASE_SECONDS, Entry, State
+from functions.core.settings import Route
+from functions.dispatch.engine import MAX_DEATHS, REPLAY_SECONDS
+from functions.dispatch.outcome import Dispatched, Duplicate, Superseded, Told, Wait
+from modelrelay.local.github import PRESETS, Fault
 
-from ..aws import Aws
-from ..samples import NOW, ROUTE, Clock, delivery
-from .conftest import Start
-from .simulator import NEW, OLD, TOKEN, Simulator, refusal
+from ..samples import NOW, ROUTE, delivery
+from .bench import HOUR, Bench, fails
+from .simulator import refusal
 
-HOURS = 3600.0
-
-
-class Bench:
-    """An engine with everything around it, and a secret that holds the right token."""
-
-    def __init__(self, aws: Aws, clock: Clock, simulator: Simulator, ledger: Ledger) -> None:
-        self.aws, self.clock, self.simulator, self.ledger = aws, clock, simulator, ledger
-        self.url, self.version, self.jitter = simulator.url, NEW, 1.0
-        self.pool = urllib3.PoolManager()
-        self.routes = [ROUTE]
-        self.fill(TOKEN)
-
-    def fill(self, token: str) -> None:
-        """Put a token into the secret."""
-        self.aws.keep_secret("github", json.dumps({"token": token}))
-
-    def engine(self) -> Engine:
-        """Build an engine, as another sandbox would."""
-        secret = Secret(clients.client("secretsmanager"), "github", self.clock, stages=("AWSCURRENT",))
-        github = GitHub(GitHubSettings(self.url, self.version), Transport(self.pool))
-        calls = Calls(
-            ledger=self.ledger,
-            gate=self.gate,
-            github=github,
-            credentials=Credentials(secret, github, self.clock),
-            clock=self.clock,
-            sleep=self.clock.sleep,
-            sandbox=f"sandbox-{next(self.numbers)}",
-            jitter=lambda: self.jitter,
-        )
-        return Engine(
-            routes={route.name: route for route in self.routes},
-            ledger=self.ledger,
-            calls=calls,
-            max_age_seconds=24 * HOURS,
-            clock=self.clock,
-            holder=lambda: f"attempt-{next(self.numbers)}",
-        )
-
-    def attempt(self, sent: Delivery | str | None = None, *, sent_at: float = NOW, force: bool = False) -> Attempt:
-        """Attempt a delivery with a new engine."""
-        sent = delivery() if sent is None else sent
-        body = sent.to_message() if isinstance(sent, Delivery) else sent
-        return self.engine().attempt(Message(body, sent_at, force), lambda: 600.0)
-
-    def waits(self, reason: str, **attempt: Any) -> float:
-        """Attempt a delivery that must wait, and give the seconds."""
-        outcome = self.attempt(**attempt).outcome
-        assert isinstance(outcome, Wait)
-        assert outcome.reason == reason
-        return outcome.seconds
-
-    def dies(self, reason: str, **attempt: Any) -> str:
-        """Attempt a delivery that must be dead-lettered, and give the detail."""
-        outcome = self.attempt(**attempt).outcome
-        assert isinstance(outcome, DeadLetter)
-        assert outcome.reason == reason
-        return outcome.told.detail
+OLDER, NEWER = "2026-01-01T00:00:00.000Z", "2026-01-02T00:00:00.000Z"
+OLD = delivery(version="8", occurred_at=OLDER)
+LATE = NOW + REPLAY_SECONDS + 0.001
+MENDED = replace(ROUTE, inputs={"alias": "${alias:-none}"})
 
 
-@pytest.fixture
-def bench(aws: Aws, clock: Clock, simulator: Simulator, ledger: Ledger) -> Iterator[Bench]:
-    """A bench whose connections end with the test."""
-    made = Bench(aws, clock, simulator, ledger)
-    yield made
-    made.pool.clear()
+def overtake(bench: Bench) -> None:
+    """Dispatch a newer fact of the same model and stage."""
+    assert isinstance(bench.attempt(delivery(version="9", occurred_at=NEWER)).outcome, Dispatched)
+    bench.clock.now += 2
 
 
-@pytest.mark.parametrize("version", [NEW, OLD])
-def test_delivery_becomes_a_run(bench: Bench, version: str) -> None:
-    """An accepted dispatch is told with its run, and GitHub has exactly what the route says."""
-    bench.version = version
-    sent = delivery()
-    attempt = bench.attempt(sent)
-    run = bench.simulator.run
-    assert isinstance(attempt.outcome, Dispatched)
-    assert (attempt.outcome.run_id, attempt.outcome.run_url) == (run.id, run.html_url)
-    assert (attempt.delivery, attempt.route) == (sent, ROUTE)
-    assert (run.ref, run.inputs) == ("main", {"model_name": "churn", "model_version": "8"})
-    assert attempt.outcome.told.request_id == bench.simulator.requests()[0].request_id
+def bury(bench: Bench, sent: Delivery | None = None) -> None:
+    """Have a delivery dead-lettered, and time pass."""
+    bench.simulator.inject(PRESETS["unprocessable"])
+    bench.letter("github-refused", sent)
+    bench.clock.now += 10
 
 
-def test_renamed_repository_is_told(bench: Bench) -> None:
-    """A dispatch under the new name is a success that somebody should hear of."""
-    bench.simulator.inject(PRESETS["redirect"])
-    outcome = bench.attempt().outcome
-    assert isinstance(outcome, Dispatched)
-    assert outcome.redirected
+# A delivery that comes again
 
 
-@pytest.mark.parametrize(
-    ("preset", "reason", "seconds"),
-    [
-        ("outage", "github-unavailable", 2),
-        ("rate-limit", "rate-limited", 60),
-        ("secondary", "rate-limited", 60),
-        ("garbage", "unreadable-answer", 2),
-        ("forbidden", "credential-not-permitted", 300),
-        ("sso", "credential-needs-sso", 300),
-        ("ip-allow-list", "credential-ip-not-allowed", 300),
-    ],
-)
-def test_trouble_is_waited_out_after_one_request(
-    bench: Bench, preset: str, reason: str, seconds: float
-) -> None:
-    """Whatever waiting or a person can mend keeps the delivery, and GitHub is asked once."""
-    bench.simulator.inject(PRESETS[preset])
-    assert bench.waits(reason) == seconds
-    assert len(bench.simulator.seen) == 1
+def test_duplicate_starts_nothing(bench: Bench) -> None:
+    """A delivery that was dispatched is not dispatched again, not even after a week, nor by force."""
+    first = bench.attempt().outcome
+    bench.clock.now += 7 * 24 * HOUR
+    bench.hooks.calls.clear()
+    for force in (False, True):
+        again = bench.attempt(sent_at=bench.clock.now, force=force)
+        assert isinstance(first, Dispatched)
+        assert again.outcome == Duplicate(Told(), "dispatched", first.run_id, first.run_url)
+        assert (again.delivery, again.facts) == (delivery(), {})
+    assert bench.hooks.calls == ["get delivery"] * 2
 
 
-def test_primary_limit_is_waited_out(start: Start, bench: Bench) -> None:
-    """When the hour's requests are used up, the wait lasts until GitHub begins a new hour."""
-    limited = start(Settings(per_hour=1))
-    bench.url = limited.url
+def test_duplicate_of_a_dispatch_without_a_run_has_none(bench: Bench) -> None:
+    """Where GitHub told no run, a duplicate can't tell one either."""
+    bench.simulator.inject(Fault(status=204))
     bench.attempt()
-    seconds = bench.waits("rate-limited", sent=delivery(version="9"))
-    assert HOURS <= seconds <= HOURS + 2
-    bench.clock.now += seconds
-    assert isinstance(bench.attempt(delivery(version="9")).outcome, Dispatched)
-    assert limited.violations == 0
+    assert bench.attempt().outcome == Duplicate(Told(), "dispatched")
 
 
 @pytest.mark.parametrize(
-    ("target", "reason", "detail"),
-    [
-        (
-            {"repository": "other"},
-            "github-not-found",
-            "Not Found The owner, repository or workflow_id is wrong",
-        ),
-        ({"ref": "nowhere"}, "github-refused", "No ref found for: nowhere"),
-        ({"workflow_id": "strict.yml"}, "github-refused", 'Unexpected inputs provided: ["model_version"]'),
-        ({"workflow_id": "paused.yml"}, "github-refused", "on a disabled workflow"),
-    ],
+    ("after", "seconds"), [(0.0, LEASE_SECONDS + 1), (30.5, 30.5), (LEASE_SECONDS - 0.1, 1.1)]
 )
-def test_refusal_is_dead_lettered_at_once(
-    bench: Bench, target: dict[str, str], reason: str, detail: str
-) -> None:
-    """What waiting will not mend goes to the dead letters with GitHub's words."""
-    bench.routes = [replace(ROUTE, target=replace(ROUTE.target, **target))]
-    assert detail in bench.dies(reason)
-    assert len(bench.simulator.seen) == 1
+def test_second_function_waits_for_the_first(bench: Bench, after: float, seconds: float) -> None:
+    """While one function has the claim, another one waits until it would have lapsed, and changes nothing."""
+    claimed = Entry(state=State.CLAIMED, holder="another", claimed_at=NOW)
+    bench.ledger.move(delivery(), claimed, NOW)
+    bench.clock.now += after
+    wait = bench.wait("claimed")
+    assert wait.seconds == pytest.approx(seconds)
+    assert wait.told.detail == "Another attempt is under way, or died."
+    assert bench.hooks.calls == ["get delivery"]
 
 
-def test_refusal_that_quotes_a_tag_tells_all_but_the_tag(bench: Bench) -> None:
-    """What people wrote into tags is taken out of GitHub's words."""
-    bench.simulator.inject(refusal(422, "Provided value 'a tag of prose' for input 'x' not in the list"))
-    sent = delivery(tags={"note": "a tag of prose", "empty": ""})
-    detail = bench.dies("github-refused", sent=sent)
-    assert detail == "Provided value '[redacted]' for input 'x' not in the list"
+def test_letter_that_was_not_deleted_is_buried_again(bench: Bench) -> None:
+    """The same message again means that it was not buried, or not deleted: GitHub is not asked once more."""
+    bury(bench)
+    letter = bench.letter("github-refused", sent_at=NOW)
+    assert letter.told == Told(detail='Unexpected inputs provided: ["model"]')
+    assert bench.posts == 1
 
 
-def test_tag_is_taken_out_before_words_are_cut(bench: Bench) -> None:
-    """A long quotation that is cut leaves no half of a tag behind."""
-    prose = "a tag of prose. " * 60
-    bench.simulator.inject(refusal(422, f"Provided value '{prose}' not in the list"))
-    detail = bench.dies("github-refused", sent=delivery(tags={"note": prose, "short": "a"}))
-    assert detail == "Provided value '[redacted]' not in the list"
+@pytest.mark.parametrize(("after", "tried"), [(0.0, False), (0.001, True)])
+def test_replay_is_what_was_sent_after_the_burial(bench: Bench, after: float, tried: bool) -> None:  # noqa: FBT001
+    """A message that was put onto the queue since is a person's wish."""
+    bury(bench)
+    outcome = bench.attempt(sent_at=bench.entry().updated_at + after).outcome
+    assert isinstance(outcome, Dispatched) == tried
+    assert bench.posts == 1 + tried
 
 
-def test_unknown_version_is_dead_lettered(bench: Bench) -> None:
-    """An API version that this GitHub does not know names the setting to mend."""
-    bench.version = "2030-01-01"
-    assert "relay.github.api_version" in bench.dies("github-bad-request")
+# A newer fact was dispatched
 
 
-def test_rejected_token_is_read_anew_once(bench: Bench) -> None:
-    """After a rotation the first 401 reads the new token, and the delivery goes through."""
-    bench.fill("stale")
-    engine = bench.engine()
-    bench.simulator.inject(Fault(name="pause", status=503))
-    engine.attempt(Message(delivery().to_message(), 1, NOW))
-    bench.fill(TOKEN)
-    assert isinstance(engine.attempt(Message(delivery().to_message(), 1, NOW)).outcome, Dispatched)
-    assert [each.status for each in bench.simulator.requests()] == [200, 401, 503]
+def test_older_fact_does_not_follow_a_newer_one(bench: Bench) -> None:
+    """A late message whose stage has moved on since is superseded, and says by what."""
+    overtake(bench)
+    outcome = bench.attempt(OLD, sent_at=LATE).outcome
+    assert outcome == Superseded(Told(detail=f"What happened at {NEWER} was dispatched in its place."))
+    assert bench.entry(OLD).state is State.SUPERSEDED
+    assert bench.attempt(OLD, sent_at=LATE).outcome == Duplicate(Told(), "superseded")
+    assert bench.posts == 1
 
 
-def test_token_rejected_twice_is_left_alone(bench: Bench) -> None:
-    """Many 401s lock out valid callers too, so after two the delivery waits for minutes."""
-    bench.fill("wrong")
-    assert bench.waits("credential-rejected") == 300
-    assert len(bench.simulator.seen) == 2
-    assert len(bench.aws.parameters("GetSecretValue")) == 2
-
-
-@pytest.mark.parametrize("failing", [False, True])
-def test_without_a_token_github_is_not_called(bench: Bench, failing: bool) -> None:  # noqa: FBT001
-    """Until the secret is filled and can be read, deliveries wait in the queue."""
-    bench.fill("")
-    if failing:
-        bench.aws.fail("GetSecretValue")
-    assert bench.waits("secret-unavailable" if failing else "credential-missing") == 300
-    assert bench.simulator.seen == []
-
-
-@pytest.mark.parametrize("drop", ["before", "after"])
-def test_dropped_connection_is_no_answer(bench: Bench, drop: Any) -> None:
-    """A connection that ended after sending is told apart from one that never stood."""
-    bench.simulator.inject(Fault(drop=drop))
-    assert bench.waits("no-answer") == 2
-    assert len(bench.simulator.seen) == 1
-
-
-def test_refused_connection_is_unreachable(bench: Bench) -> None:
-    """Where nothing was sent, the log says so."""
-    bench.simulator.close()
-    assert bench.waits("unreachable") == 2
+def test_older_fact_that_was_dead_lettered_does_not_follow_either(bench: Bench) -> None:
+    """A replay within a minute is one all the same."""
+    bury(bench, OLD)
+    overtake(bench)
+    assert isinstance(bench.attempt(OLD, sent_at=bench.clock.now).outcome, Superseded)
 
 
 @pytest.mark.parametrize(
-    ("receives", "jitter", "seconds"),
+    "changes",
     [
-        (1, 1.0, 2),
-        (1, 0.0, 1),
-        (2, 1.0, 4),
-        (2, 0.5, 3),
-        (9, 1.0, 512),
-        (10, 1.0, 900),
-        (10, 0.0, 450),
-        (100_000, 1.0, 900),
+        {"occurred_at": NEWER, "version": "10"},
+        {"occurred_at": OLDER, "to_stage": "Staging"},
+        {"occurred_at": OLDER, "model_name": "fraud"},
+        {"occurred_at": OLDER, "kind": VERSION_CREATED, "to_stage": None},
     ],
 )
-def test_patience_grows_to_a_quarter_of_an_hour(
-    bench: Bench, receives: int, jitter: float, seconds: float
-) -> None:
-    """Waits double with each receive up to a cap, and half of each is left to chance."""
-    bench.simulator.inject(PRESETS["outage"])
-    bench.jitter = jitter
-    assert bench.waits("github-unavailable", receives=receives) == seconds
+def test_replay_that_nothing_overtook_is_dispatched(bench: Bench, changes: dict[str, Any]) -> None:
+    """A replay is held back only by a newer fact of its own model and stage."""
+    overtake(bench)
+    assert isinstance(bench.attempt(delivery(**changes), sent_at=LATE).outcome, Dispatched)
 
 
-def test_chance_is_used_by_default(bench: Bench) -> None:
-    """Without a jitter of its own an engine spreads its retries."""
-    secret = Secret(clients.client("secretsmanager"), "github", bench.clock)
-    engine = Engine(
-        routes={"default": ROUTE},
-        ledger=bench.ledger,
-        github=GitHub(GitHubSettings(bench.url, NEW), bench.pool),
-        credentials=Credentials(secret),
-        max_age_seconds=HOURS,
-        clock=bench.clock,
-    )
-    bench.simulator.inject(replace(refusal(503), times=0))
-    waits = [engine.attempt(Message(delivery().to_message(), 8, NOW)).outcome for _ in range(5)]
-    seconds = {wait.seconds for wait in waits if isinstance(wait, Wait)}
-    assert len(seconds) > 1
-    assert all(128 <= each <= 256 for each in seconds)
+@pytest.mark.parametrize("late", [0.0, REPLAY_SECONDS])
+def test_order_of_arrival_holds_without_a_replay(bench: Bench, late: float) -> None:
+    """What ingest accepted in time is dispatched in that order, whatever the sender's clock says."""
+    overtake(bench)
+    assert isinstance(bench.attempt(OLD, sent_at=NOW + late).outcome, Dispatched)
+
+
+def test_force_sends_an_older_fact(bench: Bench) -> None:
+    """A person may want an older version back: by force it is sent, superseded before or not."""
+    overtake(bench)
+    bench.attempt(OLD, sent_at=LATE)
+    other = delivery(version="7", occurred_at=OLDER)
+    for sent in (OLD, other):
+        assert isinstance(bench.attempt(sent, sent_at=LATE, force=True).outcome, Dispatched)
+        bench.clock.now += 2
+        assert bench.entry(sent).state is State.DISPATCHED
+    assert bench.posts == 3
+
+
+# Too old
 
 
 def test_old_delivery_expires(bench: Bench) -> None:
-    """After a day of trying a delivery is given up, with the reason, and not sent once more."""
-    bench.clock.now += 24 * HOURS
-    assert isinstance(bench.attempt().outcome, Dispatched)
+    """After a day of trying a delivery is given up, and not sent once more; a replay has a day again."""
+    bench.clock.now += 24 * HOUR
+    assert isinstance(bench.attempt(delivery(version="7")).outcome, Dispatched)
+    bench.clock.now += 0.001
+    letter = bench.letter("expired")
+    assert letter.told.detail == "It could not be dispatched within 24 hours."
+    assert (bench.entry().state, bench.entry().reason) == (State.DEAD_LETTERED, "expired")
+    assert bench.posts == 1
     bench.clock.now += 1
-    assert bench.dies("expired", sent=delivery(version="9")) == "It could not be dispatched within 24 hours."
-    assert len(bench.simulator.seen) == 1
+    assert isinstance(bench.attempt(sent_at=bench.clock.now).outcome, Dispatched)
+
+
+def test_expired_delivery_tells_what_was_in_the_way(bench: Bench) -> None:
+    """The last trouble stands in the letter."""
+    bench.simulator.inject(refusal(429, "Slow down.", retry_after="60"))
+    bench.attempt()
+    bench.clock.now += 25 * HOUR
+    letter = bench.letter("expired")
+    assert letter.told.detail == "It could not be dispatched within 24 hours. Slow down."
+
+
+@pytest.mark.parametrize("looked", [False, True])
+def test_expired_delivery_keeps_its_doubt(bench: Bench, looked: bool) -> None:  # noqa: FBT001
+    """When it is not known whether GitHub started a run, the letter says so, and a replay looks first."""
+    bench.simulator.inject(replace(PRESETS["outage"], accept=True))
+    bench.attempt()
+    doubt = bench.entry().doubt
+    if looked:
+        bench.clock.now += 6
+        bench.wait("looking")
+    bench.clock.now += 25 * HOUR
+    letter = bench.letter("expired")
+    assert bench.entry().doubt == doubt == (NOW, NOW)
+    assert bench.posts == 1
+    bench.clock.now += 1
+    assert isinstance(bench.deliver(sent_at=bench.clock.now)[-1], Dispatched)
+    assert bench.posts == 1
+    assert "GitHub may have started a run" in letter.told.detail
+
+
+# Attempts that die
+
+
+def die(bench: Bench, times: int) -> None:
+    """Let attempts die between claim and outcome, before GitHub was called."""
+    for _ in range(times):
+        bench.hang("POST dispatches", lambda: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            bench.deliver()
+
+
+def test_delivery_that_kills_is_given_up(bench: Bench) -> None:
+    """After five deaths a person must look; what is known is told, and the doubt stays."""
+    die(bench, MAX_DEATHS)
+    since = bench.entry().claimed_at
+    letter = bench.deliver()[-1]
+    assert letter.told.detail == (
+        "Its attempts died 5 times between claim and outcome (time-out, memory). "
+        "GitHub was called up to 5 times."
+    )
+    entry = bench.entry()
+    assert (entry.state, entry.reason, entry.deaths) == (State.DEAD_LETTERED, "crashed", 5)
+    assert entry.doubt == (since, since + 25)
+
+
+def test_crash_tells_the_last_trouble(bench: Bench) -> None:
+    """Whatever is known stands in the letter."""
+    entry = Entry(state=State.WAITING, deaths=5, attempts=7, detail="Slow down.")
+    bench.ledger.move(delivery(), entry, NOW)
+    assert bench.letter("crashed").told.detail.endswith("called up to 7 times. Slow down.")
+
+
+def test_deaths_below_five_are_survived(bench: Bench) -> None:
+    """A delivery whose attempts died four times is sent the fifth time, once."""
+    die(bench, MAX_DEATHS - 1)
+    assert isinstance(bench.deliver()[-1], Dispatched)
+    assert bench.entry().deaths == 4
+    assert len(bench.simulator.runs()) == 1
+
+
+def test_replay_has_all_its_lives_again(bench: Bench) -> None:
+    """Who replays a delivery that crashed wants it tried; it is looked up, and then sent."""
+    die(bench, MAX_DEATHS)
+    bench.deliver()
+    bench.clock.now += 1
+    assert isinstance(bench.deliver(sent_at=bench.clock.now)[-1], Dispatched)
+    assert bench.entry().deaths == 0
+
+
+@pytest.mark.parametrize(
+    "fault", [refusal(429), PRESETS["forbidden"], PRESETS["outage"], Fault(drop="before")]
+)
+def test_waiting_is_not_dying(bench: Bench, fault: Fault) -> None:
+    """However often a delivery has to wait, it never counts as a death."""
+    bench.simulator.inject(replace(fault, match="dispatches", times=0))
+    for _ in range(20):
+        outcome = bench.attempt().outcome
+        assert isinstance(outcome, Wait)
+        bench.clock.now += outcome.seconds
+    assert bench.entry().deaths == 0
+
+
+# What can't be sent
 
 
 def test_delivery_of_a_removed_route_is_explained(bench: Bench) -> None:
     """A route that is gone can't be guessed; the letter says what a person may do."""
-    attempt = bench.attempt(delivery("gone"))
-    assert isinstance(attempt.outcome, DeadLetter)
-    assert attempt.outcome.reason == "unknown-route"
-    assert "There is no route 'gone' any more" in attempt.outcome.told.detail
-    assert attempt.delivery is not None
-    assert attempt.route is None
+    sent = delivery("gone")
+    letter = bench.letter("unknown-route", sent)
+    assert letter.told.detail == "There is no route 'gone' any more. Add it again and replay, or purge."
+    assert bench.entry(sent).state is State.DEAD_LETTERED
+    assert bench.posts == 0
+    bench.routes = [replace(ROUTE, name="gone")]
+    bench.clock.now += 1
+    assert isinstance(bench.attempt(sent, sent_at=bench.clock.now).outcome, Dispatched)
 
 
 @pytest.mark.parametrize(
-    ("route", "reason"),
+    ("route", "reason", "detail"),
     [
-        (replace(ROUTE, inputs={"alias": "${alias}"}), "missing-field"),
-        (replace(ROUTE, inputs={"a": "${model_name}" * 20_000}), "inputs-too-large"),
+        (replace(ROUTE, inputs={"alias": "${alias}"}), "missing-field", "needs the field 'alias'"),
+        (replace(ROUTE, inputs={"a": "${model_name}" * 20_000}), "inputs-too-large", "65535 characters"),
     ],
 )
-def test_unshapeable_delivery_is_dead_lettered_unsent(bench: Bench, route: Route, reason: str) -> None:
-    """What can't become a request costs none."""
+def test_unshapeable_delivery_is_dead_lettered_unsent(
+    bench: Bench, route: Route, reason: str, detail: str
+) -> None:
+    """What can't become a request costs none; mended and replayed, it is sent."""
     bench.routes = [route]
-    assert bench.dies(reason)
-    assert bench.simulator.seen == []
+    letter = bench.letter(reason)
+    assert detail in letter.told.detail
+    assert (bench.entry().reason, bench.entry().detail) == (reason, letter.told.detail)
+    assert bench.posts == 0
+    bench.routes = [MENDED]
+    bench.clock.now += 1
+    assert isinstance(bench.attempt(sent_at=bench.clock.now).outcome, Dispatched)
 
 
 @pytest.mark.parametrize(
@@ -320,8 +298,34 @@ def test_unshapeable_delivery_is_dead_lettered_unsent(bench: Bench, route: Route
     ],
 )
 def test_message_that_is_no_delivery_is_dead_lettered(bench: Bench, body: str, detail: str) -> None:
-    """A message that nobody can read is kept for a person, and no attempt is made of it."""
+    """A message that nobody can read is kept for a person; nobody else is asked about it."""
     attempt = bench.attempt(body)
-    assert (attempt.delivery, attempt.route) == (None, None)
-    assert detail in bench.dies("malformed", sent=body)
-    assert bench.simulator.seen == []
+    assert (attempt.delivery, attempt.facts) == (None, {})
+    assert detail in bench.letter("malformed", body).told.detail
+    assert bench.hooks.calls == []
+
+
+# Without the ledger
+
+
+@pytest.mark.parametrize("call", ["get delivery", "get slot", "put superseded"])
+def test_without_the_ledger_nothing_is_decided(bench: Bench, call: str) -> None:
+    """A ledger that can't be asked or written to is waited for, and nothing is lost by that."""
+    overtake(bench)
+    bench.hang(call, fails)
+    wait = bench.wait("ledger-unavailable", OLD, sent_at=LATE)
+    assert (wait.seconds, wait.told.detail) == (
+        20,
+        "The ledger could not be asked (EndpointConnectionError).",
+    )
+    assert isinstance(bench.attempt(OLD, sent_at=LATE).outcome, Superseded)
+    assert bench.posts == 1
+
+
+def test_dead_letter_that_somebody_else_was_faster_with_waits(bench: Bench) -> None:
+    """Who is overtaken decides nothing, and looks again."""
+    sent = delivery("gone")
+    moved = Entry(state=State.CLAIMED, holder="another", claimed_at=NOW)
+    bench.hang("put dead-lettered", lambda: bench.ledger.move(sent, moved, NOW))
+    assert bench.wait("claimed", sent).seconds == 1
+    assert bench.entry(sent).holder == "another"
