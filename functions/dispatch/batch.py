@@ -126,5 +126,5 @@ def _message(record: SQSRecord) -> Message:
     return Message(
         body=record.body,
         sent_at=int(record.attributes.sent_timestamp or 0) / 1000,
-        force=force is not None and force.string_value == "true",
+        force=force is not None and force.get("stringValue") == "true",
     )

@@ -121,7 +121,6 @@ def settled(entry: Entry, outcome: Outcome, holder: str) -> Entry:
         detail=outcome.told.detail,
         run_id=getattr(outcome, "run_id", None) or 0,
         run_url=getattr(outcome, "run_url", None) or "",
-        past="" if state is State.DISPATCHED else entry.past,
     )
     if state in {State.UNKNOWN, State.DEAD_LETTERED}:
         return changed  # What is in doubt stays so.

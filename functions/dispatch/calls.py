@@ -133,14 +133,13 @@ class Calls:
         return outcome
 
     def _try(self, work: Work, call: _Call, *, reads: bool) -> Outcome | None:
+        if work.time_left() < ATTEMPT_SECONDS:
+            return self._books.wait(work, BUSY, 0.0)
         try:
             decision = self._enter(work, reads=reads)
-        except NoCredential as error:
-            return self._trouble.without_credential(work, error)
-        work.facts["gate"] = self._gate.last.name(self._clock())
-        if isinstance(decision, Later):
-            return self._books.book(work, decision.reason, decision.at)
-        try:
+            work.facts["gate"] = self._gate.last.name(self._clock())
+            if isinstance(decision, Later):
+                return self._books.book(work, decision.reason, decision.at)
             token = self._credentials.token(work.route.target)
         except NoCredential as error:
             return self._trouble.without_credential(work, error)
@@ -152,7 +151,7 @@ class Calls:
 
     def _enter(self, work: Work, *, reads: bool) -> Ticket | Later:
         """Ask the gate; where it is closed because of the credential, once more with that read anew."""
-        spare = max(0.0, work.time_left() - ATTEMPT_SECONDS)
+        spare = work.time_left() - ATTEMPT_SECONDS
         caller = Caller(
             owner=self._sandbox,
             holder=work.holder,
@@ -160,6 +159,7 @@ class Calls:
             booked_at=work.entry.booked_at,
             credential=self._credentials.fingerprint(),
             patience=min(PATIENCE_SECONDS, spare),
+            revision=work.entry.revision,
             reads=reads,
         )
         give_up_at = self._clock() + min(BUSY_SECONDS, spare)
@@ -167,7 +167,8 @@ class Calls:
         if isinstance(decision, Later) and decision.reason.startswith(CREDENTIAL):
             credential = self._credentials.fingerprint(SUSPECT_SECONDS)
             if credential != caller.credential:
-                decision = self._gate.enter(replace(caller, credential=credential), give_up_at)
+                again = replace(caller, credential=credential, booked_at=decision.at, has_turn=True)
+                decision = self._gate.enter(again, give_up_at)
         return decision
 
     def _call(self, work: Work, token: str, ticket: Ticket) -> Outcome:

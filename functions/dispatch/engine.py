@@ -146,8 +146,9 @@ class Engine:
                 return Superseded(Told(detail=f"What happened at {newest} was dispatched in its place."))
         if self._clock() - message.sent_at > self._max_age_seconds:
             hours = self._max_age_seconds / 3600
-            detail = f"It could not be dispatched within {hours:g} hours. {entry.detail}"
-            return DeadLetter(Told(detail=detail.strip()), "expired")
+            doubt = "GitHub may have started a run." if entry.in_doubt else ""
+            detail = f"It could not be dispatched within {hours:g} hours. {doubt} {entry.detail}"
+            return DeadLetter(Told(detail=" ".join(detail.split())), "expired")
         if entry.deaths >= MAX_DEATHS and entry.state is not State.DEAD_LETTERED:
             detail = (
                 f"Its attempts died {entry.deaths} times between claim and outcome (time-out, memory). "

@@ -10,7 +10,8 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from enum import Enum, auto
-from functools import reduce
+from functools import partial, reduce
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -103,14 +104,11 @@ class Gate:
             GateUnavailable: DynamoDB failed.
         """
         while True:
-            state, decision = self._change(
-                lambda state, now: gate_state.enter(
-                    gate_state.called(state, self._called_at), self._pace, caller, now
-                )
-            )
+            state, decision = self._change(partial(self._enter, caller))
             self.last = state
             if isinstance(decision, Later):
                 return decision
+            caller = replace(caller, booked_at=0.0, has_turn=True)  # Its booking is used up.
             if decision.at > self._clock():
                 self._sleep(decision.at - self._clock())
                 state = self.read()
@@ -120,15 +118,17 @@ class Gate:
             if turn is _Turn.NEVER:
                 return self._give_up(decision, caller)
 
+    def _enter(self, caller: Caller, state: GateState, now: float) -> tuple[GateState, Ticket | Later]:
+        return gate_state.enter(gate_state.called(state, self._called_at), self._pace, caller, now)
+
     def _await_turn(self, state: GateState, ticket: Ticket, caller: Caller, give_up_at: float) -> _Turn:
         """Wait for the calls before this one, and then for the distance to the last of them."""
         while True:
             now = self._clock()
+            self.last = state
             if now < state.closed_until and not ticket.probe:
                 return _Turn.NEVER
-            before = [
-                each for each in state.tickets if each.owner != ticket.owner and _order(each) < _order(ticket)
-            ]
+            before = list(takewhile(lambda each: each.holder != ticket.holder, state.tickets))
             if all(each.holder in self._over for each in before):
                 return self._keep_distance(state, ticket, caller, give_up_at)
             if not all(self._is_over(each, now) for each in before):
@@ -196,12 +196,20 @@ class Gate:
         return _read_state(item["gate"]["S"]) if item else GateState()
 
     def _report(self, change: Callable[[GateState], GateState]) -> GateState:
-        """Tell the others what GitHub said; what can't be told now, before this function's next call."""
+        """Tell the others what GitHub said; what can't be told now, before this function's next call.
+
+        What comes late changes nothing about what somebody else has learned since.
+        """
+        now = self._clock()
+
+        def tell(state: GateState) -> GateState:
+            return state if state.told_at > now else replace(change(state), told_at=now)
+
         try:
-            state, _ = self._change(lambda state, _now: (change(state), None))
+            state, _ = self._change(lambda state, _now: (tell(state), None))
         except GateUnavailable:
-            self._untold.append(change)
-            return change(GateState())
+            self._untold.append(tell)
+            return tell(GateState())
         return state
 
     def _change(
@@ -243,7 +251,7 @@ class Gate:
         return True
 
     def _is_over(self, ticket: Ticket, now: float) -> bool:
-        """Tell whether a ticket's call is over: the ledger has its outcome, or its time has passed."""
+        """Tell whether a ticket's call is over: the ledger was written since, or its time has passed."""
         if now > ticket.at + TICKET_SECONDS:
             self._over.add(ticket.holder)
         if ticket.holder in self._over:
@@ -252,7 +260,8 @@ class Gate:
             entry = self._ledger.get(ticket.delivery)
         except LedgerUnavailable as error:
             raise GateUnavailable(str(error)) from error
-        if entry.holder != ticket.holder or entry.state is State.CLAIMED:
+        claimed = entry.state is State.CLAIMED and entry.holder == ticket.holder
+        if claimed or entry.revision <= ticket.revision:
             return False
         self.called(entry.called_at)
         self._over.add(ticket.holder)
@@ -260,17 +269,13 @@ class Gate:
 
     def _give_up(self, ticket: Ticket, caller: Caller) -> Later:
         """Give the ticket back, and take a turn instead."""
-        in_turn = replace(caller, patience=-1.0)
+        in_turn = replace(caller, patience=-1.0, has_turn=False)
 
         def change(state: GateState, now: float) -> tuple[GateState, Ticket | Later]:
             return gate_state.enter(gate_state.leave(state, ticket.holder), self._pace, in_turn, now)
 
         state, decision = self._change(change)
         return Later(decision.at, state.reason or BUSY)
-
-
-def _order(ticket: Ticket) -> tuple[float, str]:
-    return ticket.at, ticket.holder
 
 
 def _write_state(state: GateState) -> str:

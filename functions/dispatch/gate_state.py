@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from functions.core.ledger import CALL_SECONDS
-from functions.dispatch.pacing import Minutes, Pace, counted, merged, since, until
+from functions.dispatch.pacing import Minutes, Pace, after, counted, merged, since, until
 
 START_SECONDS: Final = 10.0
 """A call must be claimed so soon after its ticket's time; later, another ticket is needed."""
@@ -60,6 +60,7 @@ class Ticket:
         owner: The function's sandbox, which does one thing at a time.
         holder: The attempt.
         delivery: What it delivers: where to read whether the call is over.
+        revision: The delivery's entry as the attempt read it; what is written later ends the call.
         probe: Whether this call finds out if a closed gate can be opened.
     """
 
@@ -67,6 +68,7 @@ class Ticket:
     owner: str
     holder: str
     delivery: str
+    revision: int = 0
     probe: bool = False
 
 
@@ -89,6 +91,8 @@ class Caller:
         booked_at: The delivery's turn, 0 without one.
         credential: Identifies the credential's content, empty while there is none.
         patience: How many seconds the caller would wait on the spot.
+        revision: The revision of the delivery's entry.
+        has_turn: Whether its turn has come already, and it had to ask again.
         reads: Whether the call only asks. Then the pace of the calls that start something is not its own.
     """
 
@@ -98,6 +102,8 @@ class Caller:
     booked_at: float
     credential: str
     patience: float
+    revision: int = 0
+    has_turn: bool = False
     reads: bool = False
 
 
@@ -119,7 +125,8 @@ class GateState:
         booked_until: The time of the last booking.
         calls: How many calls were made in each minute.
         bookings: How many are booked in each minute.
-        tickets: Calls that may be under way.
+        tickets: Calls that may be under way, in their order.
+        told_at: When GitHub's last answer was told that changed anything.
     """
 
     revision: int = 0
@@ -136,6 +143,7 @@ class GateState:
     calls: Minutes = field(default_factory=dict)
     bookings: Minutes = field(default_factory=dict)
     tickets: tuple[Ticket, ...] = ()
+    told_at: float = 0.0
 
     def name(self, now: float) -> str:
         """Say in a word how it stands."""
@@ -151,14 +159,14 @@ def enter(state: GateState, pace: Pace, caller: Caller, now: float) -> tuple[Gat
         return _book(state, pace, caller, now, back_at(state, now))
     probe = _probe_under_way(state, caller, now)
     if probe:
-        return _book(state, pace, caller, now, probe.at + PROBE_SECONDS)
+        return _book(state, pace, caller, now, max(now, probe.at) + PROBE_SECONDS)
     if caller.reads:
         return _admit(state, caller, now, now)
     free = max(now, state.last_at + pace.spacing, state.silent_until)
-    has_turn = 0 < caller.booked_at <= now + caller.patience
+    has_turn = caller.has_turn or 0 < caller.booked_at <= now + caller.patience
     at = pace.earliest(state.calls if has_turn else merged(state.calls, state.bookings), free)
-    others_first = not has_turn and state.booked_until > now + caller.patience
-    if others_first or at > now + caller.patience:
+    line = bool(after(state.bookings, now)) and state.booked_until > now + caller.patience
+    if (line and not has_turn) or at > now + caller.patience:
         return _book(state, pace, caller, now, at)
     return _admit(state, caller, at, now)
 
@@ -215,15 +223,17 @@ def _healed(state: GateState, credential: str) -> GateState:
 
 def _close(state: GateState, reason: str, closed_until: float, now: float) -> GateState:
     """Close the gate. Who had a turn before its end needs another; who met the trouble comes first."""
-    return replace(
+    if state.reason == RATE_LIMITED and now < state.closed_until:
+        closed_until = max(closed_until, state.closed_until)  # What GitHub asked for stands.
+    closed = replace(
         state,
         reason=reason,
         closed_since=state.closed_since or now,
         closed_until=closed_until,
-        booked_until=closed_until,
         bookings=until(state.bookings, now),
         tickets=tuple(replace(each, probe=False) for each in state.tickets),
     )
+    return replace(closed, booked_until=back_at(closed, now))
 
 
 def back_at(state: GateState, now: float) -> float:
@@ -253,7 +263,9 @@ def _book(
 
 
 def _admit(state: GateState, caller: Caller, at: float, now: float) -> tuple[GateState, Ticket]:
-    ticket = Ticket(at, caller.owner, caller.holder, caller.delivery, probe=bool(state.reason))
+    ticket = Ticket(
+        at, caller.owner, caller.holder, caller.delivery, caller.revision, probe=bool(state.reason)
+    )
     under_way = [
         each for each in state.tickets if each.owner != caller.owner and each.at + TICKET_SECONDS > now
     ]

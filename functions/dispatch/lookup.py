@@ -218,13 +218,21 @@ def _has_rival(
     first, last = entry.doubt_since - SKEW_SECONDS, entry.doubt_until + SKEW_SECONDS
     mine = _workflow(routes[delivery.route])
     same = {name for name, route in routes.items() if _workflow(route) == mine}
-    for state in (State.UNKNOWN, State.CLAIMED, State.DEAD_LETTERED):
+    for state in (State.UNKNOWN, State.CLAIMED, State.DEAD_LETTERED, State.DISPATCHED):
         for other in ledger.in_state(state, first - CALL_SECONDS, now):
-            since, until = other.entry.doubt
-            meanwhile = 0 < since <= last and until >= first
+            meanwhile = any(since <= last and until >= first for since, until in _unaccounted(other.entry))
             if other.id != delivery.id and other.about["route"] in same and meanwhile:
                 return True
     return False
+
+
+def _unaccounted(entry: Entry) -> list[tuple[float, float]]:
+    """Give the spans of a delivery's calls of which it is not on record which run they started."""
+    spans = [(since, until) for since, until in json.loads(entry.past or "[]")]
+    if entry.state is State.DISPATCHED and not entry.run_id:
+        spans.append((entry.called_at, entry.updated_at))  # A GitHub that tells no run.
+    since, until = entry.doubt
+    return [*spans, (since, until)] if since else spans
 
 
 def _workflow(route: Route) -> tuple[str, str, str]:
@@ -239,7 +247,9 @@ def _run(listed: Any) -> Run | None:
             url=str(listed.get("html_url") or ""),
             ref=str(listed.get("head_branch") or ""),
             actor=str((listed.get("triggering_actor") or listed.get("actor") or {}).get("login") or ""),
-            created_at=datetime.fromisoformat(listed["created_at"]).timestamp(),
+            created_at=datetime.fromisoformat(listed["created_at"]).timestamp()
+            if "created_at" in listed
+            else 0.0,
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return None

@@ -76,3 +76,8 @@ def since(minutes: Minutes, now: float) -> dict[int, int]:
 def until(minutes: Minutes, moment: float) -> dict[int, int]:
     """Keep what was counted up to a moment, and strike what was booked for later."""
     return {minute: count for minute, count in minutes.items() if minute <= moment // _MINUTE}
+
+
+def after(minutes: Minutes, moment: float) -> dict[int, int]:
+    """Keep what is booked for a moment's minute and later."""
+    return {minute: count for minute, count in minutes.items() if minute >= moment // _MINUTE}

@@ -14,6 +14,7 @@ from functions.dispatch.credentials import Credentials, NoCredential
 from functions.dispatch.gate import Gate
 from functions.dispatch.gate_state import CREDENTIAL
 from functions.dispatch.outcome import (
+    UNREADABLE,
     DeadLetter,
     Failed,
     Limited,
@@ -96,6 +97,8 @@ class Trouble:
         if trouble:
             return self.follow(work, unsent(trouble))
         told = Told(answer.status, request_id=answer.request_id)
+        if answer.status < HTTPStatus.MULTIPLE_CHOICES:
+            return self._put_off(work, Failed(told, UNREADABLE, sent=False))
         words = str(answer.content.get("message", ""))
         if answer.status != HTTPStatus.UNPROCESSABLE_ENTITY:
             detail = "GitHub does not know this App's installation_id, or it does not belong to client_id."

@@ -119,7 +119,7 @@ def test_it_serves_another_github_and_leaves_nothing_behind(
     ready = wait_until_ready(process, ready_file)
     started = descendants(process.pid)
     assert stat.S_IMODE(ready_file.stat().st_mode) == 0o600
-    Pipeline(ready).send("elsewhere", 5)
+    Pipeline(ready, process.pid).send("elsewhere", 5)
     (run,) = other_github.wait_for_runs(1, timeout=60)
     assert run.request == {"ref": "live", "inputs": {"model_name": "elsewhere", "model_version": "5"}}
 

@@ -1,4 +1,4 @@
-"""`python -m tests.simulation.backlog`: how much a backlog costs, in calls and receives, where nothing goes wrong."""
+"""`python -m tests.simulation.backlog`: what a backlog costs, in calls and receives, in a calm world."""
 
 from __future__ import annotations
 
@@ -86,10 +86,10 @@ def _calm(events: int, models: int, per_minute: int, per_hour: int) -> Plan:
         app=False,
         skew=0.0,
     )
-    quiet = dict.fromkeys(
+    quiet: dict[str, Any] = dict.fromkeys(
         ("listing_lag", "misses", "trouble", "faults", "deaths", "ghosts", "recycling"), 0.0
     )
-    return replace(calm, visits=(), **quiet)
+    return replace(calm, visits=(), batch_size=1, **quiet)
 
 
 def main() -> None:

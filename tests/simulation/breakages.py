@@ -108,14 +108,14 @@ BREAKAGES: Final = (
     Breakage(
         "an unknown outcome is not looked up",
         f"{_DISPATCH}/calls.py",
-        "outcome = self._look_up(work, token) if work.entry.in_doubt else None",
-        "outcome = None",
+        "        if work.entry.in_doubt:\n            early",
+        "        if False:\n            early",
     ),
     Breakage(
         "one early look is enough",
         f"{_DISPATCH}/lookup.py",
-        "looked_enough = entry.looks + 1 >= _LOOKS and now >= entry.doubt_until + LAST_LOOK_SECONDS",
-        "looked_enough = True",
+        "if entry.looks + 1 < _LOOKS or now < entry.doubt_until + LAST_LOOK_SECONDS:",
+        "if now < 0:",
     ),
     Breakage(
         "a closed gate lets calls through",
@@ -132,8 +132,8 @@ BREAKAGES: Final = (
     Breakage(
         "nobody waits for the end of another call",
         f"{_DISPATCH}/gate.py",
-        "before = [each for each in state.tickets if each.owner != ticket.owner and each.at <= ticket.at]",
-        "before: list[Ticket] = []",
+        "each for each in state.tickets if each.owner != ticket.owner and _order(each) < _order(ticket)",
+        "each for each in state.tickets if each.owner == '' and _order(each) < _order(ticket)",
     ),
     Breakage(
         "nobody is told of a rate limit",

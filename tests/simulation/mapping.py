@@ -12,7 +12,6 @@ from tests.simulation.scheduler import Scheduler
 from tests.simulation.sqs import SQS, Message
 from tests.simulation.story import Story
 
-BATCH_SIZE: Final = 1
 CONCURRENCY: Final = 2
 
 
@@ -60,7 +59,7 @@ class EventSourceMapping:
             return  # An earlier look has been taken in its place.
         self._poll_at = float("inf")
         if self._function.running < CONCURRENCY:
-            found = self._sqs.receive(self._url, self._random.choice([BATCH_SIZE, BATCH_SIZE, 3, 1]))
+            found = self._sqs.receive(self._url, self._random.choice([self._plan.batch_size, 1]))
             if found:
                 self._hand_over(found)
         if self._sqs.waiting(self._url):

@@ -21,12 +21,12 @@ GENERIC: Final = "MODEL_VERSION_TRANSITIONED_STAGE"
 TROUBLES: Final[Mapping[str, tuple[float, float, float]]] = {
     # kind: weight, shortest and longest duration in seconds
     "failing": (5, 2 * _MINUTE, 4 * _HOUR),
-    "down": (3, 3 * _MINUTE, 5 * _HOUR),
+    "down": (3, 3 * _MINUTE, 12 * _HOUR),
     "hanging": (1, 3 * _MINUTE, 1 * _HOUR),
     "limited": (3, 1 * _MINUTE, 1 * _HOUR),
     "revoked": (2, 10 * _MINUTE, 4 * _HOUR),
     "forbidden": (2, 10 * _MINUTE, 2 * _HOUR),
-    "refusing": (3, 10 * _MINUTE, 3 * _HOUR),
+    "refusing": (5, 10 * _MINUTE, 5 * _HOUR),
     "renamed": (1, 10 * _MINUTE, 4 * _HOUR),
     "slow": (1, 5 * _MINUTE, 1 * _HOUR),
     "dynamodb": (2, 1 * _MINUTE, 1 * _HOUR),
@@ -86,6 +86,7 @@ class Plan:
         faults: How likely a try of a call to AWS goes wrong at any time.
         deaths: How likely an invocation dies at any time.
         visits: When the operator looks at the dead letters.
+        batch_size: How many messages an invocation is given at the most; deployed is 1, and more must do.
     """
 
     seed: int
@@ -113,6 +114,7 @@ class Plan:
     index_lag: float
     recycling: float
     visits: tuple[float, ...]
+    batch_size: int = 1
 
 
 def plan(seed: int, *, lies: bool = False) -> Plan:
@@ -137,25 +139,26 @@ def plan(seed: int, *, lies: bool = False) -> Plan:
             for number, (name, shown) in enumerate(cooperative.items(), 7)
         ),
         cooperative=cooperative,
-        app=random.random() < 0.06,
+        app=random.random() < 0.04,
         skew=random.choice([0.0, 0.0, -0.9, 0.9]),
         models=models,
         acts=tuple(_acts(random, models, horizon, phases)),
         phases=phases,
         max_per_minute=random.choice([60, 60, 20, 6]),
         max_per_hour=random.choice([500, 500, 60, 20]),
-        max_age_hours=random.choice([24, 24, 24, 6, 2]),
+        max_age_hours=random.choice([24, 24, 6, 2, 1]),
         github_per_hour=random.choice([5000, 5000, 5000, 60]),
         github_per_minute=random.choice([None, 80, 80, 10]),
         listing_lag=random.choice([0.0, 2.0, 5.0, 12.0]),
         misses=random.choice([0.0, 0.0, 0.1, 0.3]) * rough,
         trouble=random.choice([0.0, 0.02, 0.05, 0.15]) * rough,
         faults=random.choice([0.0, 0.002, 0.01, 0.03]) * rough,
-        deaths=random.choice([0.0, 0.01, 0.05]) * rough,
+        deaths=random.choice([0.0, 0.01, 0.05, 0.15]) * rough,
         ghosts=random.choice([0.0, 0.01, 0.05]) * rough,
         index_lag=random.choice([0.05, 0.5, 5.0]),
         recycling=random.choice([0.0, 0.05, 0.5]),
-        visits=tuple(sorted(random.uniform(0.1, 1.1) * horizon for _ in range(random.randint(0, 4)))),
+        visits=tuple(sorted(random.uniform(0.1, 1.1) * horizon for _ in range(random.randint(0, 6)))),
+        batch_size=random.choice([1, 1, 1, 10]),
     )
 
 
@@ -217,7 +220,7 @@ def _acts(
     for number, at in enumerate(sorted(moments), 1):
         model = random.choice(models)
         versions[model] += 1
-        to_stage = random.choice(STAGES)
+        to_stage = random.choice([*STAGES, "Production", "Production"])
         yield Act(
             number, model, versions[model], "None", to_stage, at, tuple(_sends(random, to_stage, horizon))
         )

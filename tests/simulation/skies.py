@@ -128,6 +128,12 @@ class Skies:
         answer = _refusal(status, SECONDARY_TEXT, headers)
         return Passage(f"limited {status} {headers}", None, well.answer, instead=answer)
 
+    def _limit(self) -> Answer:
+        """Make an answer that asks for silence, for a short while."""
+        wait = {"retry-after": str(self._random.choice([1, 7, 90]))}
+        headers = self._random.choice([wait, {**wait, "x-ratelimit-remaining": "0"}, {}])
+        return _refusal(self._random.choice([403, 429]), SECONDARY_TEXT, headers)
+
     def _forbidden(self, _request: Request, phase: Phase, well: Passage) -> Passage:
         preset = ("sso", "ip-allow-list", "forbidden")[phase.style % 3]
         return Passage(f"403 {preset}", None, well.answer, instead=PRESETS[preset].answer(""))
@@ -176,6 +182,8 @@ class Skies:
             Passage(f"dropped{note} at any time", later, well.answer, error=dropped),
             Passage(f"too slow{note}", later, self._random.uniform(16.0, 40.0)),
             Passage("no connection", None, 0.05, error=_refused()),
+            Passage("limited once", None, well.answer, instead=self._limit()),
+            Passage("401 once", None, well.answer, instead=PRESETS["bad-credentials"].answer("")),
             Passage("503", None, well.answer, instead=PRESETS["outage"].answer("")),
         ]
         if done:

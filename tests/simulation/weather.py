@@ -24,7 +24,7 @@ from tests.simulation.wire import Fate
 _READ_SECONDS: Final = 3.0
 _CONNECT_SECONDS: Final = 1.0
 _FLAKY: Final = 0.2
-_DEATHS: Final = 0.4
+_DEATHS: Final = (0.2, 0.4, 0.9)
 _MOST_WAITS: Final = 40
 """An invocation that is to die does so at one of so many of its calls."""
 
@@ -73,7 +73,8 @@ class Weather:
 
     def dies_at(self) -> float:
         """Decide at which of its waits an invocation dies, if it does."""
-        risk = _DEATHS if self.phase("deaths") else self._plan.deaths
+        phase = self.phase("deaths")
+        risk = _DEATHS[phase.style % len(_DEATHS)] if phase else self._plan.deaths
         if self.fine or self._random.random() >= risk:
             return NEVER
         return self._random.randint(1, self._random.choice([8, _MOST_WAITS]))

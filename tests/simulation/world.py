@@ -130,6 +130,8 @@ class World:
             self.story.topic(self.scheduler.current.name, delivery)
 
     def _log(self, message: str, **fields: Any) -> None:
+        if self.scheduler.closing:
+            return  # It is dead, and only unwinds.
         task = self.scheduler.current
         who = task.name if task else "?"
         self.history.logged(message, fields)
@@ -157,7 +159,7 @@ class World:
             {
                 "events": len(self.plan.acts),
                 "accepted": len(self.history.accepted),
-                "runs": len(self.github.runs),
+                "runs": sum(call.run is not None for call in calls),
                 "receives": self.sqs.queues[QUEUE].received,
                 "messages": len(self.history.sent),
                 "POSTs": sum(call.creates for call in calls),

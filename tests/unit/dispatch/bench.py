@@ -183,7 +183,9 @@ class Bench:
             sleep=self.clock.sleep,
             jitter=lambda: self.jitter,
         )
+        routes = {route.name: route for route in self.routes}
         calls = Calls(
+            routes=routes,
             ledger=ledger,
             books=books,
             gate=gate,
@@ -194,7 +196,7 @@ class Bench:
             sandbox=f"sandbox-{next(self._numbers)}",
         )
         return Engine(
-            routes={route.name: route for route in self.routes},
+            routes=routes,
             ledger=ledger,
             calls=calls,
             max_age_seconds=24 * HOUR,

@@ -57,9 +57,15 @@ class Look:
         self.ledger = ledger
 
     def __call__(
-        self, *runs: Any, entry: Entry = IN_DOUBT, route: Route = ROUTE, after: float = LAST_LOOK_SECONDS
+        self,
+        *runs: Any,
+        entry: Entry = IN_DOUBT,
+        route: Route = ROUTE,
+        others: tuple[Route, ...] = (),
+        after: float = LAST_LOOK_SECONDS,
     ) -> Verdict:
         """Look for the run of `OURS` so many seconds after the end of its doubt."""
         listing = listed(page(*runs))
         assert listing is not None
-        return judge(listing, OURS, route, entry, self.ledger, entry.doubt_until + after)
+        routes = {each.name: each for each in (route, *others)}
+        return judge(listing, OURS, routes, entry, self.ledger, entry.doubt_until + after)

@@ -49,6 +49,7 @@ def test_claim_is_written_down(bench: Bench) -> None:
         deaths=1,
         claimed_at=NOW + 0.123,
         reason="busy",
+        past=f"[[{NOW - 30}, {NOW - 20}]]",
     )
 
 

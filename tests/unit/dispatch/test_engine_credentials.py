@@ -58,6 +58,17 @@ def test_token_rejected_twice_closes_the_gate(bench: Bench) -> None:
     assert bench.posts == 2
 
 
+def test_one_call_more_is_all_that_an_attempt_makes(bench: Bench) -> None:
+    """After a 401 to the look-up and a better second one, a 401 to the call is not tried again."""
+    doubt = Entry(state=State.UNKNOWN, looks=1, doubt_since=NOW - 60, doubt_until=NOW - 50)
+    bench.ledger.move(delivery(), doubt, NOW - 50)
+    rejected = PRESETS["bad-credentials"]
+    bench.simulator.inject(replace(rejected, match="/runs"), replace(rejected, match="dispatches"))
+    bench.wait("credential-rejected")
+    assert statuses(bench) == [401, 200, 401]
+    assert bench.gate().reason == "credential-rejected"
+
+
 def test_rejection_is_not_provoked_more_than_once_a_minute(bench: Bench) -> None:
     """As long as the token is wrong it is tried ever more seldom, and GitHub's words are told each time."""
     bench.fill(WRONG)
@@ -72,7 +83,7 @@ def test_rejection_is_not_provoked_more_than_once_a_minute(bench: Bench) -> None
     assert min(pauses) >= 60
     assert pauses[-1] >= 900
     assert len(calls) < 120
-    assert receives < 150
+    assert receives < 160
 
 
 @pytest.mark.parametrize("fill", [WRONG, "", "{", {"token": ""}])

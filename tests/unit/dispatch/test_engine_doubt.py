@@ -8,6 +8,7 @@ import pytest
 
 from functions.core.ledger import Entry, State
 from functions.core.settings import Route
+from functions.dispatch.batch import BEGIN_SECONDS
 from functions.dispatch.outcome import Dispatched, Wait
 from modelrelay.local.github import GHES_3_17, PRESETS, Fault, Settings
 
@@ -160,6 +161,15 @@ def test_run_that_the_listing_misses_the_second_time_is_found(bench: Bench) -> N
     assert (bench.entry().run_id, bench.entry().seen) == (bench.simulator.run.id, "")
 
 
+def test_run_that_is_listed_after_the_last_look_is_found_next_time(bench: Bench, start: Start) -> None:
+    """When a call was repeated in vain, the run of the one before is still its own."""
+    bench.use(start(Settings(listing_lag=30)))
+    bench.simulator.inject(ACCEPTED, Fault(drop="before", match="dispatches"))
+    assert summary(bench.deliver()) == [6, 14, 16, 14, Dispatched]
+    assert bench.entry().run_id == bench.simulator.run.id
+    assert (bench.posts, bench.looks) == (2, 4)
+
+
 @pytest.mark.parametrize("route", [ROUTE, HOLD])
 def test_run_of_another_person_leaves_it_open(bench: Bench, route: Route) -> None:
     """Where two runs may be its own, the route says whether to send again or to ask a person."""
@@ -196,6 +206,20 @@ def test_look_does_not_use_up_the_time_of_the_call(bench: Bench) -> None:
     assert bench.pool.seconds == [15, 6, 6, 15]
 
 
+def test_call_is_not_begun_after_a_look_that_left_it_no_time(bench: Bench) -> None:
+    """Where too little is left of the invocation after the look, the delivery comes back for its call."""
+    bench.simulator.inject(REFUSED)
+    bench.attempt()
+    bench.clock.now += 6
+    bench.attempt()
+    bench.clock.now += 60
+    bench.seconds = BEGIN_SECONDS
+    bench.hang("query dispatched", bench.takes(18))
+    assert isinstance(bench.attempt().outcome, Wait)
+    assert bench.posts == 1
+    assert isinstance(bench.deliver()[-1], Dispatched)
+
+
 def test_look_needs_no_turn_among_calls(bench: Bench) -> None:
     """A look starts nothing: it keeps no distance from calls, and nothing is counted."""
     bench.simulator.inject(replace(ACCEPTED, match="churn"))
@@ -220,9 +244,13 @@ def test_silence_follows_a_call_in_doubt(bench: Bench, route: Route, silence: fl
     assert bench.gate().silent_until == silence
 
 
-def test_ids_that_no_run_shows_confuse_nobody(bench: Bench) -> None:
+@pytest.mark.parametrize("known", [False, True])
+def test_ids_that_no_run_shows_confuse_nobody(bench: Bench, known: bool) -> None:  # noqa: FBT001
     """A route may pass the id to a workflow that does not show it: no run is taken for two deliveries'."""
     bench.routes = [UNTITLED]
+    if known:
+        bench.attempt(delivery(version="0"))
+        bench.clock.now += 60
     first, second = delivery(version="1"), delivery(version="2")
     bench.simulator.inject(Fault(drop="after", match=first.id), Fault(drop="before", match=second.id))
     bench.attempt(first)
@@ -231,7 +259,7 @@ def test_ids_that_no_run_shows_confuse_nobody(bench: Bench) -> None:
     bench.clock.now += 60
     for sent in (first, second):
         assert isinstance(bench.deliver(sent)[-1], Dispatched)
-    assert {run.inputs["hidden"] for run in bench.simulator.runs()} == {first.id, second.id}
+    assert {run.inputs["hidden"] for run in bench.simulator.runs()} >= {first.id, second.id}
 
 
 def test_call_that_told_no_run_confuses_nobody(bench: Bench, start: Start) -> None:

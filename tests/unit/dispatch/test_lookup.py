@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from functions.core.ledger import Entry
 from functions.dispatch.lookup import (
     FIRST_LOOK_SECONDS,
     LookAgain,
@@ -14,6 +15,7 @@ from functions.dispatch.lookup import (
     effect_until,
     first_look_at,
     listed,
+    past,
     refused,
     span,
 )
@@ -119,6 +121,25 @@ def test_end_of_the_calls_time_is_no_whole_second(look: Look) -> None:
     entry = replace(IN_DOUBT, doubt_until=NOW + 0.5)
     assert look(run(at=NOW + 1), entry=entry) == OURS_IS_17
     assert look(run(at=NOW + 2), entry=entry) == NotStarted()
+
+
+def test_run_of_an_earlier_call_is_its_own_too(look: Look) -> None:
+    """A run that was listed too late for the look after its call is found after the next one."""
+    entry = replace(IN_DOUBT, past=f"[[{NOW - 100}, {NOW - 95}], [{NOW - 50}, {NOW - 49.5}]]")
+    for at, fits in ((-102, 0), (-101, 1), (-94, 1), (-93, 0), (-51, 1), (-49, 1), (-48, 0), (0, 1)):
+        assert look(run(at=NOW + at), entry=entry) == (OURS_IS_17 if fits else NotStarted())
+
+
+def test_calls_in_doubt_are_remembered() -> None:
+    """Where another call is made, the span of the one before is kept, and so are the last ones before it."""
+    assert past(Entry()) == ""
+    assert past(Entry(past="[[1, 2]]")) == "[[1, 2]]"
+    assert json.loads(past(IN_DOUBT)) == [[NOW, UNTIL]]
+    assert json.loads(past(replace(IN_DOUBT, past="[[1, 2]]"))) == [[1, 2], [NOW, UNTIL]]
+    entry = IN_DOUBT
+    for number in range(30):
+        entry = replace(IN_DOUBT, doubt_since=NOW + number, past=past(entry))
+    assert [since for since, _ in json.loads(past(entry))] == [NOW + number for number in range(10, 30)]
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from functions.core.ledger import CALL_SECONDS, Ledger, LedgerUnavailable, State
-from functions.dispatch.lookup import Found, NotStarted, Undecided
+from functions.core.settings import Route
+from functions.dispatch.lookup import NotStarted, Undecided
 
-from ..samples import NOW, delivery
+from ..samples import NOW, ROUTE, delivery
 from .bench import Bench, fails
 from .listing import IN_DOUBT, OTHER, OURS, OURS_IS_17, TITLED, UNTIL, Look, by, run, write
 
@@ -41,9 +42,12 @@ def test_account_is_who_started_the_run_first(look: Look, ledger: Ledger) -> Non
     assert look(run(16, NOW - 300), run(triggering_actor={"login": "mona"})) == OURS_IS_17
 
 
-@pytest.mark.parametrize("shown", [{"triggering_actor": None}, {"triggering_actor": None, "actor": None}])
-def test_account_may_be_gone(look: Look, shown: dict[str, Any]) -> None:
-    """A run of an account that GitHub does not tell any more can still be recognised."""
+@pytest.mark.parametrize(
+    "shown",
+    [{"triggering_actor": None}, {"triggering_actor": None, "actor": None}, {"display_title": None}],
+)
+def test_account_or_title_may_be_gone(look: Look, shown: dict[str, Any]) -> None:
+    """A run of which GitHub does not tell everything any more can still be recognised."""
     assert look(run(**shown)) == OURS_IS_17
 
 
@@ -75,15 +79,24 @@ def test_two_runs_of_which_one_is_anothers_leave_one(look: Look, ledger: Ledger)
 
 
 @pytest.mark.parametrize("title", [f"for {OTHER.id}", "0f" * 16])
-def test_workflow_that_shows_ids_shows_ours_or_never_started_it(look: Look, title: str) -> None:
+@pytest.mark.parametrize("known", [False, True])
+def test_workflow_that_shows_ids_shows_ours_or_never_started_it(
+    look: Look,
+    title: str,
+    known: bool,  # noqa: FBT001
+) -> None:
     """Where a route passes the id and any run shows one, a run without ours can't be ours."""
+    if known:
+        write(look.ledger, OTHER, State.DISPATCHED, NOW - 5, run_id=16)
     shown = run(16, NOW - 5, display_title=title)
     assert look(shown, run(), route=TITLED) == NotStarted()
 
 
-def test_workflow_that_shows_no_ids_may_have_been_given_ours(look: Look) -> None:
-    """A route may pass the id to a workflow that does not show it: then the title says nothing."""
-    assert isinstance(look(run(), route=TITLED), Found | Undecided)
+def test_workflow_that_shows_no_ids_is_known_by_our_runs(look: Look) -> None:
+    """Where a route passes the id and a run of ours shows none, a title without it proves nothing."""
+    write(look.ledger, OTHER, State.DISPATCHED, NOW - 300, run_id=16)
+    assert look(run(16, NOW - 300), run(), route=TITLED) != NotStarted()
+    assert look(run(15, NOW - 300), run(), route=TITLED) == NotStarted()
 
 
 def test_workflow_that_shows_ids_of_another_route_proves_nothing(look: Look, ledger: Ledger) -> None:
@@ -140,6 +153,31 @@ def test_call_in_doubt_at_the_same_time_leaves_it_open(
     write(ledger, OTHER, state, NOW + 12, doubt_since=float(since), doubt_until=float(until))
     assert look(run()) == (MANY if rival else OURS_IS_17)
     assert look() == NotStarted()
+
+
+ELSEWHERE = replace(ROUTE, name="elsewhere", target=replace(ROUTE.target, workflow_id="other.yml"))
+
+
+@pytest.mark.parametrize(
+    ("route", "others", "rival"),
+    [
+        ("default", (), True),
+        ("twin", (replace(ROUTE, name="twin"),), True),
+        ("twin", (replace(ROUTE, name="twin", target=replace(ROUTE.target, ref="v1")),), True),
+        ("elsewhere", (ELSEWHERE,), False),
+        ("removed", (), True),
+    ],
+)
+def test_call_of_another_workflow_is_no_rival(
+    look: Look,
+    route: str,
+    others: tuple[Route, ...],
+    rival: bool,  # noqa: FBT001
+) -> None:
+    """Only what may have started the same workflow leaves it open; a removed route may have."""
+    other = delivery(route, version="7")
+    write(look.ledger, other, State.UNKNOWN, NOW + 12, doubt_since=NOW, doubt_until=UNTIL)
+    assert look(run(), others=others) == (MANY if rival else OURS_IS_17)
 
 
 @pytest.mark.parametrize(

@@ -115,12 +115,21 @@ def test_what_is_forgotten_was_not_needed(pace: Pace, minutes: Minutes, now: flo
     assert all(minute * MINUTE > now - HOUR - 2 * MINUTE - SLACK for minute in kept)
 
 
+@pytest.mark.parametrize("now", [MIDDLE * 60.0, NOW, MIDDLE * 60 + 59.999])
+@pytest.mark.parametrize("minute", range(MIDDLE - 64, MIDDLE - 57))
+def test_minute_is_kept_as_long_as_it_counts(minute: int, now: float) -> None:
+    """A minute is forgotten in the moment from which it is in nobody's way, not earlier and not later."""
+    counts = Pace(60, 1).earliest({minute: 1}, now) > now
+    assert bool(since({minute: 1}, now)) is counts
+
+
 @settings(deadline=None, max_examples=200)
 @given(COUNTS, MOMENTS)
 def test_booking_can_be_taken_back(minutes: Minutes, moment: float) -> None:
     """A booking that is taken back leaves no trace, and what is empty is not kept."""
     booked = counted(minutes, moment)
     assert sum(booked.values()) == sum(minutes.values()) + 1
+    assert all(type(minute) is int for minute in booked)
     assert counted(booked, moment, -1) == minutes
     assert counted({}, moment, -1) == {}
 
