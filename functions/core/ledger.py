@@ -87,8 +87,9 @@ class Entry:
         doubt_since: Begin of the call of which nobody knows what it did; nothing was started earlier.
         doubt_until: End of it: GitHub created a run by then, or never.
         looks: How often GitHub's listing was asked in vain since.
-        seen: The runs in it that may be the call's, as JSON: URLs by id.
+        seen: The runs in it that may be the call's, as JSON.
         past: The spans of earlier calls in doubt that seemed to have started nothing, as JSON.
+        decided: 1 where a person has decided that it is to be sent, whatever can't be found out.
         reason: Why it waits or was dead-lettered.
         detail: The same in words.
         run_id: The run that was started.
@@ -109,6 +110,7 @@ class Entry:
     looks: int = 0
     seen: str = ""
     past: str = ""
+    decided: int = 0
     reason: str = ""
     detail: str = ""
     run_id: int = 0

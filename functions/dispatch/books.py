@@ -31,7 +31,6 @@ class Work:
         request: What GitHub is to be asked.
         entry: What the ledger says; follows each write.
         holder: This attempt.
-        decided: Whether a person has decided that it is to be sent, whatever can't be found out.
         time_left: Gives the seconds until the function is stopped.
         facts: What the log line is to tell of the call.
     """
@@ -41,7 +40,6 @@ class Work:
     request: DispatchRequest
     entry: Entry
     holder: str
-    decided: bool
     time_left: Callable[[], float]
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -75,6 +73,7 @@ class Books:
             attempts=work.entry.attempts + 1,
             claimed_at=round(now, 3),
             booked_at=0.0,
+            decided=0,
             past=past(work.entry),
         )
         work.entry = self._ledger.move(work.delivery, claimed, now)

@@ -147,7 +147,11 @@ class Calls:
             return self._trouble.without_answer(work, error)
         except TokenRefused as error:
             return self._trouble.without_token(work, error.answer)
-        return call(work, token, decision)
+        try:
+            return call(work, token, decision)
+        except (LedgerUnavailable, Overtaken):
+            self._gate.leave(decision)
+            raise
 
     def _enter(self, work: Work, *, reads: bool) -> Ticket | Later:
         """Ask the gate; where it is closed because of the credential, once more with that read anew."""
@@ -175,11 +179,7 @@ class Calls:
         """Claim the delivery and have GitHub start its run: nobody else calls until that is over."""
         if self._clock() > ticket.at + START_SECONDS:
             return self._books.wait(work, BUSY, 0.0)
-        try:
-            self._books.claim(work)
-        except (LedgerUnavailable, Overtaken):
-            self._gate.leave(ticket)
-            raise
+        self._books.claim(work)
         return self._conclude(work, self._dispatch(work, token))
 
     def _dispatch(self, work: Work, token: str) -> Judged:
@@ -217,9 +217,12 @@ class Calls:
     def _conclude(self, work: Work, judged: Judged) -> Outcome:
         if not isinstance(judged, Dispatched | DeadLetter):
             return self._trouble.follow(work, judged)
-        if work.facts.get("remaining") != 0:
-            self._gate.succeeded()
+        self._succeeded(work)
         return self._books.settle(work, judged)
+
+    def _succeeded(self, work: Work) -> None:
+        if work.facts.get("remaining") != 0:  # That shut the gate.
+            self._gate.succeeded()
 
     def _look_up(self, work: Work, token: str, _ticket: Ticket) -> Outcome | None:
         """Find the run of an earlier call; None where it is to be called again."""
@@ -233,7 +236,7 @@ class Calls:
         runs = lookup.listed(answer) if answer.status == HTTPStatus.OK else None
         verdict: lookup.Verdict
         if runs is not None:
-            self._gate.succeeded()
+            self._succeeded(work)
             verdict = lookup.judge(runs, work.delivery, self._routes, work.entry, self._ledger, now)
         elif answer.status == HTTPStatus.OK:
             told = Told(answer.status, request_id=answer.request_id)
@@ -253,7 +256,7 @@ class Calls:
             case lookup.LookAgain(at=at, seen=seen):
                 work.entry = replace(work.entry, looks=work.entry.looks + 1, seen=seen)
                 return self._books.wait(work, LOOKING, at - self._clock())
-            case lookup.Undecided(why=why) if work.route.on_unknown == "hold" and not work.decided:
+            case lookup.Undecided(why=why) if work.route.on_unknown == "hold" and not work.entry.decided:
                 detail = f"GitHub may have started a run. {why} Look there, and replay to start one."
                 return self._books.settle(work, DeadLetter(Told(detail=detail), UNKNOWN_OUTCOME))
             case _:

@@ -125,10 +125,9 @@ class Engine:
             request = shape(delivery, route)
         except Unshapeable as error:
             return self._record(delivery, entry, DeadLetter(Told(detail=error.detail), error.reason))
-        decided = entry.state is State.DEAD_LETTERED and entry.reason == UNKNOWN_OUTCOME
-        if entry.state is State.DEAD_LETTERED:
-            entry = replace(entry, deaths=0)
-        work = Work(delivery, route, request, entry, self._holder(), decided, time_left, facts)
+        if entry.state is State.DEAD_LETTERED:  # A person has looked.
+            entry = replace(entry, deaths=0, decided=int(entry.reason == UNKNOWN_OUTCOME))
+        work = Work(delivery, route, request, entry, self._holder(), time_left, facts)
         try:
             return self._calls.make(work)
         finally:

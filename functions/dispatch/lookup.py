@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from http import HTTPStatus
 from itertools import islice
@@ -28,7 +28,7 @@ from typing import Any, Final
 from functions.core.delivery import Delivery
 from functions.core.ledger import CALL_SECONDS, Entry, Ledger, State
 from functions.core.settings import Route
-from functions.dispatch.outcome import Failed, Limited, Rejected
+from functions.dispatch.outcome import NOT_PERMITTED, Failed, Limited, Rejected
 from functions.dispatch.transport import Answer
 
 FIRST_LOOK_SECONDS: Final = 6.0
@@ -48,8 +48,6 @@ GitHub lists the hundred newest of that time.
 _LOOKS: Final = 2
 _PAST_CALLS: Final = 20
 _DELIVERY_ID: Final = re.compile(r"\b[0-9a-f]{32}\b")
-_NOT_TO_BE_LISTED: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_IMPLEMENTED})
-"""What looks like trouble that time or a person mends, and yet says that this is not for us to see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +115,7 @@ def effect_until(answer: Answer | None, called_at: float, answered_at: float) ->
 
 def refused(answer: Answer, trouble: Limited | Rejected | Failed) -> bool:
     """Tell whether GitHub will never show the listing, however often it is asked."""
-    return answer.status in _NOT_TO_BE_LISTED and not isinstance(trouble, Limited)
+    return answer.status == HTTPStatus.NOT_IMPLEMENTED or trouble.reason == NOT_PERMITTED
 
 
 def listed(answer: Answer) -> list[Run] | None:
@@ -148,23 +146,22 @@ def judge(
     for run in runs:
         if delivery.id in run.title:
             return Found(run.id, run.url)
-    candidates = _seen(entry.seen) | {
-        run.id: run.url for run in _candidates(runs, routes[delivery.route], entry, ledger)
-    }
+    known = {run.id: run for run in [*_seen(entry), *runs]}
+    candidates = _candidates(list(known.values()), routes[delivery.route], entry, ledger)
     if entry.looks + 1 < _LOOKS or now < entry.doubt_until + LAST_LOOK_SECONDS:
         at = max(now + FIRST_LOOK_SECONDS, entry.doubt_until + LAST_LOOK_SECONDS)
-        return LookAgain(at, json.dumps(candidates) if candidates else "")
+        seen = [asdict(run) for run in candidates]
+        return LookAgain(at, json.dumps(seen) if seen else "")
     if not candidates:
         return NotStarted()
     if len(candidates) > 1 or _has_rival(delivery, routes, entry, ledger, now):
         return Undecided("More than one run may be its own.")
-    [(run_id, run_url)] = candidates.items()
-    return Found(run_id, run_url)
+    return Found(candidates[0].id, candidates[0].url)
 
 
-def _seen(text: str) -> dict[int, str]:
+def _seen(entry: Entry) -> list[Run]:
     """Give the candidates of earlier looks: a listing may miss a run that one before had shown."""
-    return {int(run_id): run_url for run_id, run_url in json.loads(text or "{}").items()}
+    return [Run(**run) for run in json.loads(entry.seen or "[]")]
 
 
 def _candidates(runs: list[Run], route: Route, entry: Entry, ledger: Ledger) -> list[Run]:
@@ -217,11 +214,11 @@ def _has_rival(
     """Tell whether another call in doubt started the same workflow at the same time."""
     first, last = entry.doubt_since - SKEW_SECONDS, entry.doubt_until + SKEW_SECONDS
     mine = _workflow(routes[delivery.route])
-    same = {name for name, route in routes.items() if _workflow(route) == mine}
+    elsewhere = {name for name, route in routes.items() if _workflow(route) != mine}
     for state in (State.UNKNOWN, State.CLAIMED, State.DEAD_LETTERED, State.DISPATCHED):
         for other in ledger.in_state(state, first - CALL_SECONDS, now):
             meanwhile = any(since <= last and until >= first for since, until in _unaccounted(other.entry))
-            if other.id != delivery.id and other.about["route"] in same and meanwhile:
+            if other.id != delivery.id and other.about["route"] not in elsewhere and meanwhile:
                 return True
     return False
 
@@ -246,10 +243,10 @@ def _run(listed: Any) -> Run | None:
             title=str(listed.get("display_title") or ""),
             url=str(listed.get("html_url") or ""),
             ref=str(listed.get("head_branch") or ""),
-            actor=str((listed.get("triggering_actor") or listed.get("actor") or {}).get("login") or ""),
+            actor=str((listed.get("actor") or listed.get("triggering_actor") or {}).get("login") or ""),
             created_at=datetime.fromisoformat(listed["created_at"]).timestamp()
             if "created_at" in listed
             else 0.0,
         )
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
         return None

@@ -27,6 +27,7 @@ NO_ANSWER: Final = "no-answer"
 UNREACHABLE: Final = "unreachable"
 UNAVAILABLE: Final = "github-unavailable"
 UNREADABLE: Final = "unreadable-answer"
+NOT_PERMITTED: Final = "credential-not-permitted"
 
 _MAX_PAUSE_SECONDS: Final = 24 * 3600.0
 """GitHub's limits last an hour; what asks for more than a day is a mistake that would stop us for good."""
@@ -190,7 +191,7 @@ def _accepted(answer: Answer, told: Told) -> Judged:
     if answer.status == HTTPStatus.NO_CONTENT:
         return Dispatched(told, redirected=answer.redirected)
     run_id = answer.content.get("workflow_run_id")
-    if not isinstance(run_id, int):
+    if not isinstance(run_id, int) or isinstance(run_id, bool):
         return Failed(told, UNREADABLE)
     return Dispatched(told, run_id, str(answer.content.get("html_url") or ""), answer.redirected)
 
@@ -233,7 +234,7 @@ def _credential_reason(answer: Answer) -> str:
         return "credential-ip-not-allowed"
     if "suspended" in message:
         return "credential-suspended"
-    return "credential-not-permitted"
+    return NOT_PERMITTED
 
 
 def _words(answer: Answer, prose: Iterable[str]) -> str:
@@ -246,7 +247,7 @@ def _words(answer: Answer, prose: Iterable[str]) -> str:
         )
         if header in answer.headers and answer.status == HTTPStatus.FORBIDDEN
     ]
-    words = " ".join([_message(answer), *hints]).strip()
+    words = _SECRETS.sub("[redacted]", " ".join([_message(answer), *hints]).strip())
     for text in sorted(prose, key=len, reverse=True):
         if len(text) >= _MIN_PROSE:
             words = words.replace(text, "[redacted]")

@@ -16,6 +16,7 @@ import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError
 
 _CONNECT_SECONDS: Final = 5
+_MAX_DIGITS: Final = 18
 _MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
 """A page of a hundred runs is about half a megabyte."""
 
@@ -68,7 +69,7 @@ class Answer:
     def remaining(self) -> int | None:
         """How many calls GitHub says are left in this hour, where it says so."""
         value = self.headers.get("x-ratelimit-remaining", "")
-        return int(value) if value.isdecimal() else None
+        return int(value) if value.isdecimal() and len(value) <= _MAX_DIGITS else None
 
 
 class Transport:

@@ -14,6 +14,7 @@ from functions.dispatch.credentials import Credentials, NoCredential
 from functions.dispatch.gate import Gate
 from functions.dispatch.gate_state import CREDENTIAL
 from functions.dispatch.outcome import (
+    NOT_PERMITTED,
     UNREADABLE,
     DeadLetter,
     Failed,
@@ -107,7 +108,7 @@ class Trouble:
             detail = (
                 "The App's installation lacks the permission 'Actions: write': grant it, and accept it there."
             )
-            return self._shut(work, Rejected(replace(told, detail=detail), "credential-not-permitted"))
+            return self._shut(work, Rejected(replace(told, detail=detail), NOT_PERMITTED))
         detail = "The App's installation does not reach this repository. Add it there, or mend its name."
         return self._books.settle(work, DeadLetter(replace(told, detail=detail), "github-app-repository"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 from random import Random
 from typing import Final
 
@@ -36,6 +37,14 @@ TROUBLES: Final[Mapping[str, tuple[float, float, float]]] = {
     "deaths": (3, 5 * _MINUTE, 3 * _HOUR),
     "deployment": (1, 2 * _MINUTE, 1 * _HOUR),
 }
+
+
+class Kind(Enum):
+    """What a workflow does with the delivery's id: `run-name` shows it; it is not told; it is told in vain."""
+
+    SHOWS = auto()
+    PLAIN = auto()
+    HIDES = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +87,8 @@ class Plan:
 
     Attributes:
         horizon: After how many seconds nothing goes wrong any more.
-        lies: Whether runs may stay unlisted for longer than a look-up can know.
-        cooperative: For each route, whether its workflow shows the delivery's id.
+        lies: Whether GitHub, or a workflow, keeps from us what a look-up needs to know.
+        kinds: For each route, whether its workflow is told the delivery's id and shows it.
         app: Whether GitHub is called as an App and not with a personal token.
         skew: How many seconds GitHub's clock is ahead of ours.
         trouble: How likely a call to GitHub goes wrong at any time.
@@ -94,7 +103,7 @@ class Plan:
     horizon: float
     routes: tuple[Route, ...]
     workflows: tuple[Workflow, ...]
-    cooperative: Mapping[str, bool]
+    kinds: Mapping[str, Kind]
     app: bool
     skew: float
     models: tuple[str, ...]
@@ -122,7 +131,7 @@ def plan(seed: int, *, lies: bool = False) -> Plan:
     random = Random(f"{seed}/plan")
     horizon = random.choice([10 * _MINUTE, _HOUR, 4 * _HOUR, 12 * _HOUR, 30 * _HOUR, 50 * _HOUR])
     calm = random.random() < 0.1
-    cooperative = _cooperation(random)
+    kinds = _kinds(random, lies=lies)
     models = tuple(f"model-{letter}" for letter in "abcdef"[: random.randint(1, 6)])
     phases = () if calm else tuple(_phases(random, horizon))
     rough = 0.0 if calm else 1.0
@@ -130,15 +139,11 @@ def plan(seed: int, *, lies: bool = False) -> Plan:
         seed=seed,
         lies=lies,
         horizon=horizon,
-        routes=tuple(
-            _route(name, random.choice(["retry", "hold"]), cooperative=shown)
-            for name, shown in cooperative.items()
-        ),
+        routes=tuple(_route(name, random.choice(["retry", "hold"]), kind) for name, kind in kinds.items()),
         workflows=tuple(
-            _workflow(number, name, cooperative=shown)
-            for number, (name, shown) in enumerate(cooperative.items(), 7)
+            _workflow(number, name, kind) for number, (name, kind) in enumerate(kinds.items(), 7)
         ),
-        cooperative=cooperative,
+        kinds=kinds,
         app=random.random() < 0.04,
         skew=random.choice([0.0, 0.0, -0.9, 0.9]),
         models=models,
@@ -162,13 +167,18 @@ def plan(seed: int, *, lies: bool = False) -> Plan:
     )
 
 
-def _cooperation(random: Random) -> dict[str, bool]:
-    """Choose one route or two, and which of them have a workflow that shows the delivery's id."""
+def _kinds(random: Random, *, lies: bool) -> dict[str, Kind]:
+    """Choose one route or two, and what kind of workflow each has.
+
+    One that is told the id and does not show it may cost a second run (docs/architecture.md); it is
+    another way of lying.
+    """
     names = ["default"] if random.random() < 0.7 else ["production", "everything"]
-    return {name: random.random() < 0.6 for name in names}
+    weights = [6, 3, 1] if lies else [6, 4, 0]
+    return {name: random.choices(list(Kind), weights)[0] for name in names}
 
 
-def _route(name: str, on_unknown: str, *, cooperative: bool) -> Route:
+def _route(name: str, on_unknown: str, kind: Kind) -> Route:
     inputs = {"model_name": "${model_name}", "model_version": "${version}"}
     return Route(
         name=name,
@@ -177,12 +187,12 @@ def _route(name: str, on_unknown: str, *, cooperative: bool) -> Route:
         to_stages=("Production",) if name == "production" else (),
         aliases=(),
         target=Target("acme", "models", f"{name}.yml", "main"),
-        inputs={**inputs, "delivery_id": "${delivery_id}"} if cooperative else inputs,
+        inputs={**inputs, "delivery_id": "${delivery_id}"} if kind is not Kind.PLAIN else inputs,
         on_unknown=on_unknown,
     )
 
 
-def _workflow(number: int, name: str, *, cooperative: bool) -> Workflow:
+def _workflow(number: int, name: str, kind: Kind) -> Workflow:
     inputs = ("model_name", "model_version")
     return Workflow(
         "acme",
@@ -190,8 +200,8 @@ def _workflow(number: int, name: str, *, cooperative: bool) -> Workflow:
         number,
         f"{name}.yml",
         f"Deploy {name}",
-        inputs=(*inputs, "delivery_id") if cooperative else inputs,
-        run_name="Deploy ${{ inputs.delivery_id }}" if cooperative else "",
+        inputs=(*inputs, "delivery_id") if kind is not Kind.PLAIN else inputs,
+        run_name="Deploy ${{ inputs.delivery_id }}" if kind is Kind.SHOWS else "",
     )
 
 

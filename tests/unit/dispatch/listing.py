@@ -1,7 +1,7 @@
 """GitHub's listing of runs, and a look at it with the eyes of a delivery in doubt."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -48,6 +48,13 @@ def by(login: str) -> dict[str, Any]:
 def write(ledger: Ledger, other: Delivery, state: State, at: float = NOW, **fields: Any) -> None:
     """Let the ledger know another delivery."""
     ledger.move(other, Entry(state=state, holder="other", **fields), at)
+
+
+def seen(*runs: dict[str, Any]) -> str:
+    """Give what an entry keeps of runs that a look has seen."""
+    read = listed(page(*runs))
+    assert read
+    return json.dumps([asdict(each) for each in read])
 
 
 class Look:

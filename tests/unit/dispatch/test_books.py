@@ -21,9 +21,7 @@ DONE = Dispatched(Told(200), 17, "https://github.com/17")
 def work(entry: Entry | None = None, seconds: float = 600.0) -> Work:
     """Give a delivery under work, of which the ledger says something already."""
     request = shape(delivery(), ROUTE)
-    return Work(
-        delivery(), ROUTE, request, entry or Entry(), "mine", decided=False, time_left=lambda: seconds
-    )
+    return Work(delivery(), ROUTE, request, entry or Entry(), "mine", time_left=lambda: seconds)
 
 
 def known(bench: Bench, **fields: Any) -> Entry:

@@ -145,7 +145,7 @@ def test_looks_are_kept_in_the_ledger(bench: Bench) -> None:
     assert bench.wait("looking").seconds == 14
     run, entry = bench.simulator.run, bench.entry()
     assert (entry.state, entry.looks) == (State.UNKNOWN, 1)
-    assert json.loads(entry.seen) == {str(run.id): run.html_url}
+    assert [(each["id"], each["url"]) for each in json.loads(entry.seen)] == [(run.id, run.html_url)]
 
 
 def test_run_that_the_listing_misses_the_second_time_is_found(bench: Bench) -> None:

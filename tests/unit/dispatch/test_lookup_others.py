@@ -11,9 +11,9 @@ from functions.dispatch.lookup import NotStarted, Undecided
 
 from ..samples import NOW, ROUTE, delivery
 from .bench import Bench, fails
-from .listing import IN_DOUBT, OTHER, OURS, OURS_IS_17, TITLED, UNTIL, Look, by, run, write
+from .listing import IN_DOUBT, OTHER, OURS, OURS_IS_17, TITLED, UNTIL, Look, by, run, seen, write
 
-SEEN_17 = replace(IN_DOUBT, seen='{"17": "https://github.com/17"}')
+SEEN_17 = replace(IN_DOUBT, seen=seen(run()))
 WEEK = 7 * 24 * 3600
 MANY = Undecided("More than one run may be its own.")
 
