@@ -131,9 +131,9 @@ BREAKAGES: Final = (
     ),
     Breakage(
         "nobody waits for the end of another call",
-        f"{_DISPATCH}/gate.py",
-        "each for each in state.tickets if each.owner != ticket.owner and _order(each) < _order(ticket)",
-        "each for each in state.tickets if each.owner == '' and _order(each) < _order(ticket)",
+        "functions/dispatch/gate.py",
+        "before = list(takewhile(lambda each: each.holder != ticket.holder, state.tickets))",
+        "before = list(takewhile(lambda _each: False, state.tickets))",
     ),
     Breakage(
         "nobody is told of a rate limit",

@@ -91,6 +91,7 @@ class Flaky:
             sent it again on its own account after the answer to the first got lost.
         meanwhile: What somebody else does, once, just before an operation takes effect.
         calls: The operations that were asked for.
+        asked: What they were asked with.
     """
 
     def __init__(self, client: Any) -> None:
@@ -98,6 +99,7 @@ class Flaky:
         self.failing: dict[str, str] = {}
         self.meanwhile: dict[str, Callable[[], object]] = {}
         self.calls: list[str] = []
+        self.asked: list[dict[str, Any]] = []
 
     def __getattr__(self, operation: str) -> Any:
         """Give an operation that does as it is told, once."""
@@ -107,6 +109,7 @@ class Flaky:
 
         def call(**parameters: Any) -> Any:
             self.calls.append(operation)
+            self.asked.append(parameters)
             if act := self.meanwhile.pop(operation, None):
                 act()
             how = self.failing.pop(operation, "")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.dispatch.pacing import Minutes, Pace, counted, merged, since, until
+from functions.dispatch.pacing import Minutes, Pace, after, counted, merged, since, until
 
 from ..samples import NOW
 
@@ -145,8 +145,8 @@ def test_what_is_counted_in_two_places_is_added_up(some: Minutes, others: Minute
 
 @settings(deadline=None, max_examples=200)
 @given(COUNTS, MOMENTS)
-def test_later_bookings_are_struck(minutes: Minutes, moment: float) -> None:
-    """What was counted before a moment stays, to the minute; what comes after it goes."""
-    assert until(minutes, moment) == {
-        minute: count for minute, count in minutes.items() if minute * MINUTE <= moment
-    }
+def test_bookings_are_told_apart_by_a_moment(minutes: Minutes, moment: float) -> None:
+    """What was counted by then and what is booked from then on have nothing in common but the minute itself."""
+    early, late = until(minutes, moment), after(minutes, moment)
+    assert early == {minute: count for minute, count in minutes.items() if minute * MINUTE <= moment}
+    assert late == {minute: count for minute, count in minutes.items() if (minute + 1) * MINUTE > moment}
