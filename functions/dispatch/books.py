@@ -85,7 +85,9 @@ class Books:
         log line says so (`unsettled`); the claim lapses.
         """
         work.entry = settled(work.entry, outcome, work.holder)
-        for tries_left in reversed(range(_SETTLE_TRIES)):
+        tries_left = _SETTLE_TRIES
+        while True:
+            tries_left -= 1
             try:
                 work.entry = self._ledger.move(work.delivery, work.entry, self._clock())
                 break

@@ -78,7 +78,7 @@ class Trouble:
                 return self._books.book(work, trouble.reason, turn, trouble.told)
             case Rejected():
                 return self._shut(work, trouble)
-            case Failed():
+            case _:
                 return self._put_off(work, trouble)
 
     def without_credential(self, work: Work, error: NoCredential) -> Outcome:
@@ -121,15 +121,9 @@ class Trouble:
             else:
                 self._credentials.forget(target)
             return self._books.wait(work, rejected.reason, 0.0, rejected.told)
-        turn = self._gate.rejected(rejected.reason, self._fingerprint())
+        turn = self._gate.rejected(rejected.reason, self._credentials.fingerprint())
         self._credentials.forget(target)
         return self._books.book(work, rejected.reason, turn, rejected.told)
-
-    def _fingerprint(self) -> str:
-        try:
-            return self._credentials.fingerprint()
-        except NoCredential:
-            return ""
 
     def _put_off(self, work: Work, failed: Failed) -> Outcome:
         """Try again later: not before the gate opens, nor before a look can tell what GitHub did."""

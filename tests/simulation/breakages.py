@@ -42,6 +42,8 @@ class Breakage:
 
     def apply(self, root: Path) -> None:
         """Break the copy of the product in a folder."""
+        if self.occurrences(root) != 1:
+            raise ValueError(f"{self.name}: the text occurs {self.occurrences(root)} times in {self.file}")
         path = root / self.file
         path.write_text(path.read_text(encoding="utf-8").replace(self.old, self.new), encoding="utf-8")
 
@@ -77,8 +79,10 @@ BREAKAGES: Final = (
     Breakage(
         "acknowledged without the ledger's knowing",
         f"{_DISPATCH}/books.py",
-        "        for tries_left in reversed(range(_SETTLE_TRIES)):",
-        "        for tries_left in reversed(range(0 if isinstance(outcome, Dispatched) else _SETTLE_TRIES)):",
+        "        tries_left = _SETTLE_TRIES\n",
+        "        if isinstance(outcome, Dispatched):\n"
+        "            return outcome\n"
+        "        tries_left = _SETTLE_TRIES\n",
     ),
     Breakage(
         "waiting is dead-lettered",
@@ -131,9 +135,9 @@ BREAKAGES: Final = (
     ),
     Breakage(
         "nobody waits for the end of another call",
-        "functions/dispatch/gate.py",
+        f"{_DISPATCH}/gate.py",
         "before = list(takewhile(lambda each: each.holder != ticket.holder, state.tickets))",
-        "before = list(takewhile(lambda _each: False, state.tickets))",
+        "before: list[Ticket] = []",
     ),
     Breakage(
         "nobody is told of a rate limit",

@@ -40,7 +40,7 @@ TROUBLES: Final[Mapping[str, tuple[float, float, float]]] = {
 
 
 class Kind(Enum):
-    """What a workflow does with a delivery's id: `run-name` shows it; it isn't told; it is told in vain."""
+    """What a workflow does with a delivery's id: `run-name` shows it; it isn't told, or in vain."""
 
     SHOWS = auto()
     PLAIN = auto()

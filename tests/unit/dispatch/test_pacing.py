@@ -67,28 +67,28 @@ def test_spacing_is_kept(pace: Pace, gaps: list[float]) -> None:
 def test_nobody_waits_longer_than_the_hour_and_its_slack(pace: Pace, gaps: list[float], rest: float) -> None:
     """A call comes two minutes after it would just fit, at the latest: minutes are counted as a whole."""
     calls = granted(pace, gaps)
-    after = calls[-1] + rest
+    start = calls[-1] + rest
     minutes: dict[int, int] = {}
     for call in calls:
         minutes = counted(minutes, call)
-    fits = max(after, calls[-pace.per_hour] + HOUR) if len(calls) >= pace.per_hour else after
-    assert fits <= pace.earliest(minutes, after) <= fits + MINUTE + SLACK
+    fits = max(start, calls[-pace.per_hour] + HOUR) if len(calls) >= pace.per_hour else start
+    assert fits <= pace.earliest(minutes, start) <= fits + MINUTE + SLACK
 
 
 @settings(deadline=None, max_examples=200)
 @given(PACES, COUNTS, MOMENTS)
-def test_the_first_moment_with_room_is_given(pace: Pace, minutes: Minutes, after: float) -> None:
+def test_the_first_moment_with_room_is_given(pace: Pace, minutes: Minutes, start: float) -> None:
     """There is room at the moment that is given, and none before it, whatever is booked for later."""
-    found = pace.earliest(minutes, after)
-    assert found >= after
+    found = pace.earliest(minutes, start)
+    assert found >= start
     assert has_room(pace, minutes, found)
-    begins = [minute * MINUTE for minute in range(int(after // MINUTE) + 1, int(found // MINUTE) + 1)]
-    before = [moment for moment in [after, *map(float, begins)] if moment < found]
+    begins = [minute * MINUTE for minute in range(int(start // MINUTE) + 1, int(found // MINUTE) + 1)]
+    before = [moment for moment in [start, *map(float, begins)] if moment < found]
     assert not [moment for moment in before if has_room(pace, minutes, moment)]
 
 
 @pytest.mark.parametrize(
-    ("minutes", "after", "found"),
+    ("minutes", "start", "found"),
     [
         ({}, NOW, NOW),
         ({MIDDLE: 1}, NOW, NOW),
@@ -101,9 +101,9 @@ def test_the_first_moment_with_room_is_given(pace: Pace, minutes: Minutes, after
     ],
     ids=["empty", "room", "full", "booked later", "booked by then", "full twice", "forgotten", "slack"],
 )
-def test_hour_of_two_calls(minutes: Minutes, after: float, found: float) -> None:
+def test_hour_of_two_calls(minutes: Minutes, start: float, found: float) -> None:
     """A full hour is waited out, minute by whole minute; what is booked for later is in nobody's way."""
-    assert Pace(60, 2).earliest(minutes, after) == found
+    assert Pace(60, 2).earliest(minutes, start) == found
 
 
 @settings(deadline=None, max_examples=200)
@@ -146,7 +146,7 @@ def test_what_is_counted_in_two_places_is_added_up(some: Minutes, others: Minute
 @settings(deadline=None, max_examples=200)
 @given(COUNTS, MOMENTS)
 def test_bookings_are_told_apart_by_a_moment(minutes: Minutes, moment: float) -> None:
-    """What was counted by then and what is booked from then on have nothing in common but the minute itself."""
+    """What was counted by then and what is booked from then on share the minute itself alone."""
     early, late = until(minutes, moment), after(minutes, moment)
     assert early == {minute: count for minute, count in minutes.items() if minute * MINUTE <= moment}
     assert late == {minute: count for minute, count in minutes.items() if (minute + 1) * MINUTE > moment}
