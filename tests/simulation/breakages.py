@@ -79,10 +79,9 @@ BREAKAGES: Final = (
     Breakage(
         "acknowledged without the ledger's knowing",
         f"{_DISPATCH}/books.py",
-        "        tries_left = _SETTLE_TRIES\n",
-        "        if isinstance(outcome, Dispatched):\n"
-        "            return outcome\n"
-        "        tries_left = _SETTLE_TRIES\n",
+        "        work.entry = settled(work.entry, outcome, work.holder)\n",
+        "        if isinstance(outcome, Dispatched):\n            return outcome\n"
+        "        work.entry = settled(work.entry, outcome, work.holder)\n",
     ),
     Breakage(
         "waiting is dead-lettered",
