@@ -5,18 +5,18 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import re
-from collections.abc import Iterable
-from typing import Annotated, Final
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from functions.core import template
-from functions.core.event import KINDS
-from functions.ingest.senders import EVENT_NAMES, SENDERS
+from functions.core.event import KINDS, is_kind
+from functions.ingest.senders import SENDERS
 
 _SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_JOB_KIND: Final = re.compile(r"job\.[a-z_]+")
+_JOB_NAME: Final = re.compile(r"jobs\.on_[a-z][a-z0-9_]{0,99}")
 
 
 def _like(pattern: str, right: str) -> AfterValidator:
@@ -61,8 +61,8 @@ def _network(value: str) -> str:
 
 
 def _event(value: str) -> str:
-    known = sorted(KINDS | EVENT_NAMES)
-    if value in known or _JOB_KIND.fullmatch(value):
+    known = sorted({*KINDS, *(name for sender in SENDERS.values() for name in sender.events)})
+    if value in known or is_kind(value) or _JOB_NAME.fullmatch(value):
         return value
     raise ValueError(f"is no event{did_you_mean(value, known)}; known: {', '.join(sorted(KINDS))}, job.*")
 
@@ -75,6 +75,12 @@ def _sender(value: str) -> str:
 
 def _template(value: str) -> str:
     template.check(value)
+    return value
+
+
+def _payload(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    for text in template.texts(value):
+        template.check(text)
     return value
 
 
@@ -120,11 +126,15 @@ RouteName = Annotated[
     str, _like(r"[A-Za-z0-9_-]{1,60}", "should be 1 to 60 letters, digits, hyphens or underscores")
 ]
 Event = Annotated[str, AfterValidator(_event)]
-Glob = Annotated[str, _like(r".+", "should be a model's name or a pattern, like 'Airline_*'")]
+Glob = Annotated[str, _like(r".+", "should be a name or a pattern, like 'Airline_*'")]
 InputName = Annotated[
     str, _like(r"[A-Za-z_][A-Za-z0-9_-]*", "should be the name of one of the workflow's inputs")
 ]
 Template = Annotated[str, AfterValidator(_template)]
+EventType = Annotated[
+    str, _like(r"[^\x00-\x1f]{1,100}", "should be 1 to 100 characters that your workflow listens to")
+]
+Payload = Annotated[Mapping[str, Any], Field(max_length=10), AfterValidator(_payload)]
 ApiUrl = Annotated[str, AfterValidator(_address)]
 ApiVersion = Annotated[
     str, _like(r"\d{4}-\d{2}-\d{2}", "should be a version of GitHub's REST API, like '2026-03-10'")

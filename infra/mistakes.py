@@ -21,6 +21,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "less_than_equal": "should be {le} or less",
     "too_short": "is empty: leave the key out for the default",
     "too_long": "has more than {max_length} entries",
+    "literal_error": "should be {expected}",
 }
 
 

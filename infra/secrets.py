@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Mapping
 
 from aws_cdk import Aws, Fn, RemovalPolicy, Stack
@@ -11,8 +12,19 @@ from constructs import Construct
 from functions.ingest.senders import SENDERS
 from infra.settings import Relay
 
-_GENERATED = secretsmanager.CfnSecret.GenerateSecretStringProperty(
-    exclude_punctuation=True, password_length=48
+_LENGTH = 48
+# The same as `exclude_punctuation`, which the embedded AWS does not know.
+_EXCLUDED = string.punctuation
+_PASSWORD = secretsmanager.CfnSecret.GenerateSecretStringProperty(
+    exclude_characters=_EXCLUDED, password_length=_LENGTH
+)
+"""Letters and digits, by fours: base64 as well, which is how Standard Webhooks reads a secret."""
+
+_LOGIN = secretsmanager.CfnSecret.GenerateSecretStringProperty(
+    exclude_characters=_EXCLUDED,
+    password_length=_LENGTH,
+    secret_string_template='{"username": "databricks"}',  # noqa: S106 - the password is added to it
+    generate_string_key="password",
 )
 
 
@@ -32,7 +44,7 @@ class Secrets(Construct):
                 SENDERS[sender].title,
                 relay.ingest.secret_names.get(sender),
                 description=f"The secret with which {sender} proves its webhooks",
-                generate=_GENERATED,
+                generate=_LOGIN if SENDERS[sender].credential == "login" else _PASSWORD,
             )
             for sender in relay.ingest.senders
         }

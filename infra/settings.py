@@ -7,14 +7,17 @@ nothing wrong is left for a function to find. `docs/configuration.md` describes 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from functions.core import event as kinds
+from functions.core import template
+from functions.core.event import fields_of
 from functions.core.settings import GitHubSettings, IngestSettings, RelaySettings, Route, Target
+from functions.ingest.senders import SENDERS
 from infra import fields
 from infra.mistakes import SettingsError, describe
 
@@ -52,10 +55,29 @@ class Account(_Strict):
 class TargetSettings(_Strict):
     """`relay.routes[].target`; what is missing comes from `account_setings`."""
 
+    type: Literal["workflow_dispatch", "repository_dispatch"] = "workflow_dispatch"
     owner: fields.Owner | None = None
     repository: fields.Repository | None = None
     workflow_id: fields.WorkflowId | None = None
     ref: fields.Ref | None = None
+    event_type: fields.EventType | None = None
+    client_payload: fields.Payload | None = None
+
+    @model_validator(mode="after")
+    def _of_one_type(self) -> Self:
+        if self.type == "repository_dispatch":
+            if self.event_type is None:
+                raise ValueError(
+                    "has no event_type: a repository_dispatch needs the one your workflow listens to"
+                )
+            if self.workflow_id is not None or self.ref is not None:
+                raise ValueError(
+                    "has workflow_id or ref, which a repository_dispatch does not take: it starts what "
+                    "listens to its event_type, on the default branch"
+                )
+        elif self.event_type is not None or self.client_payload is not None:
+            raise ValueError('has event_type or client_payload, which need "type": "repository_dispatch"')
+        return self
 
 
 class RouteSettings(_Strict):
@@ -64,6 +86,7 @@ class RouteSettings(_Strict):
     name: fields.RouteName
     events: Annotated[tuple[fields.Event, ...], Field(min_length=1)] = DEFAULT_EVENTS
     models: tuple[fields.Glob, ...] = ()
+    jobs: tuple[fields.Glob, ...] = ()
     to_stages: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     target: TargetSettings = TargetSettings()
@@ -71,6 +94,14 @@ class RouteSettings(_Strict):
         DEFAULT_INPUTS
     )
     on_unknown: Literal["retry", "hold"] = "retry"
+
+    @model_validator(mode="after")
+    def _told_once(self) -> Self:
+        if self.target.type == "repository_dispatch" and "inputs" in self.model_fields_set:
+            raise ValueError(
+                "has inputs, which a repository_dispatch does not take: give target.client_payload"
+            )
+        return self
 
 
 class GitHub(_Strict):
@@ -143,10 +174,12 @@ class StackSettings:
     Attributes:
         functions: What the functions are told.
         relay: `relay` as configured, with its defaults.
+        warnings: What is possible and hardly meant.
     """
 
     functions: RelaySettings
     relay: Relay
+    warnings: tuple[str, ...] = ()
 
 
 def from_context(context: Mapping[str, Any]) -> StackSettings:
@@ -177,7 +210,7 @@ def from_context(context: Mapping[str, Any]) -> StackSettings:
         ),
         max_age_hours=relay.max_age_hours,
     )
-    return StackSettings(functions, relay)
+    return StackSettings(functions, relay, tuple(_warnings(functions)))
 
 
 def _account(context: Mapping[str, Any]) -> tuple[str, Any]:
@@ -241,8 +274,9 @@ def _routes(relay: Relay, account: Account, account_key: str) -> tuple[Route, ..
             models=route.models,
             to_stages=route.to_stages,
             aliases=route.aliases,
+            jobs=route.jobs,
             target=_target(route.target, account, f"relay.routes[{index}].target", account_key),
-            inputs=dict(route.inputs),
+            inputs=dict(route.inputs) if route.target.type == "workflow_dispatch" else {},
             on_unknown=route.on_unknown,
         )
         for index, route in enumerate(relay.routes)
@@ -267,9 +301,34 @@ def _target(target: TargetSettings, account: Account, path: str, account_key: st
             )
         return own or inherited or ""
 
+    owner = pick(target.owner, "owner", account.owner, "owner")
+    repository = pick(target.repository, "repository", account.repository, "repository")
+    if target.event_type:
+        payload = DEFAULT_INPUTS if target.client_payload is None else target.client_payload
+        return Target(owner, repository, event_type=target.event_type, client_payload=payload)
     return Target(
-        owner=pick(target.owner, "owner", account.owner, "owner"),
-        repository=pick(target.repository, "repository", account.repository, "repository"),
+        owner,
+        repository,
         workflow_id=pick(target.workflow_id, "workflow_id", account.workflow_id, "workflow_id"),
         ref=pick(target.ref, "ref", account.default_branch, "default_branch"),
     )
+
+
+def _warnings(settings: RelaySettings) -> Iterator[str]:
+    """Find templates that no event of their route has a value for: all of them would be dead letters."""
+    for route in settings.routes:
+        had = {field for event in route.events for kind in _kinds(event) for field in fields_of(kind)}
+        for text in template.texts(route.templates):
+            for field in template.needs(text):
+                if field in template.SOMETIMES and field not in had:
+                    yield (
+                        f"Route '{route.name}' uses ${{{field}}}, which none of its events has: they will "
+                        f"become dead letters. Give it a fallback, ${{{field}:-…}}."
+                    )
+
+
+def _kinds(event: str) -> list[str]:
+    """Give the kinds that a route's word for events may stand for: our own, or senders' names."""
+    named = [sender.events[event] for sender in SENDERS.values() if event in sender.events]
+    job = event.startswith(("job.", "jobs."))
+    return [*named, *([kinds.JOB_STARTED] if job else []), *([event] if event in kinds.KINDS else [])]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import Annotations, CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk.aws_lambda_event_sources import SqsEventSource
 from constructs import Construct
 
@@ -61,6 +61,8 @@ class RelayStack(Stack):
             queues=self.queues,
             alarms=self.alarms.all.values(),
         )
+        for number, warning in enumerate(settings.warnings):
+            Annotations.of(self).add_warning_v2(f"ModelRelay:configuration-{number}", warning)
         for name, value in self._outputs().items():
             CfnOutput(self, name, value=value)
 

@@ -38,11 +38,11 @@ class Delivery:
 
     @property
     def group(self) -> str:
-        """The FIFO message group: order holds per route and model, and models don't wait for each other.
+        """The FIFO message group: order holds per route and model or job, which don't wait for each other.
 
         Hashed, because SQS allows only some characters and people name models as they like.
         """
-        return f"{self.route}.{identify(self.event.model_name)[:32]}"
+        return f"{self.route}.{identify(self.event.subject)[:32]}"
 
     def to_message(self) -> str:
         """Write the message body. Compact and not escaped to ASCII: SQS counts its bytes."""

@@ -347,10 +347,11 @@ def _key(item_id: str) -> dict[str, Any]:
 def _slot(delivery: Delivery) -> str:
     """Name what a newer fact replaces: a stage, or an alias whether set or deleted. Other facts stand."""
     event = delivery.event
+    whose = (event.workspace_id, event.model_name)
     if event.alias:
-        return f"slot#{identify(delivery.route, event.model_name, 'alias', event.alias)[:32]}"
+        return f"slot#{identify(delivery.route, *whose, 'alias', event.alias)[:32]}"
     if event.to_stage:
-        return f"slot#{identify(delivery.route, event.model_name, event.kind, event.to_stage)[:32]}"
+        return f"slot#{identify(delivery.route, *whose, event.kind, event.to_stage)[:32]}"
     return ""
 
 
@@ -359,7 +360,7 @@ def _description(delivery: Delivery) -> dict[str, Any]:
     event = delivery.event
     description = {
         "route": delivery.route,
-        "model": event.model_name if len(event.model_name.encode()) <= _MAX_KEY_BYTES else "",
+        "model": event.subject if len(event.subject.encode()) <= _MAX_KEY_BYTES else "",
         "version": event.version,
         "kind": event.kind,
         "from_stage": event.from_stage,

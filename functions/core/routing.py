@@ -11,22 +11,29 @@ from functions.core.settings import Route
 
 def wanted_by(event: Event, routes: Iterable[Route]) -> list[Route]:
     """Give the routes that want the event, in the order of the configuration."""
-    return [route for route in routes if wants(route, event)]
+    return [route for route in routes if not objection(route, event)]
 
 
-def wants(route: Route, event: Event) -> bool:
-    """Tell whether a route takes an event.
+def objection(route: Route, event: Event) -> str:
+    """Say why a route does not take an event; empty where it does.
 
-    A route names events in our words or the sender's. `to_stages` judges only events that have a stage
-    and `aliases` only those that have an alias, so that one route can take both.
+    A route names events in our words or the sender's. Each of its filters judges only events that have what
+    it filters by: `models` those with a model, `to_stages` those with a stage. So one route can take several
+    kinds.
     """
-    return (
-        (event.kind in route.events or event.name in route.events)
-        and _one_of(event.model_name, route.models)
-        and (event.to_stage is None or not route.to_stages or event.to_stage in route.to_stages)
-        and (event.alias is None or not route.aliases or event.alias in route.aliases)
-    )
-
-
-def _one_of(name: str, globs: tuple[str, ...]) -> bool:
-    return not globs or any(fnmatchcase(name, glob) for glob in globs)
+    if event.kind not in route.events and event.name not in route.events:
+        told = event.kind if event.kind == event.name else f"{event.kind} nor {event.name}"
+        return f"its events don't name {told}"
+    for key, value, wanted in (
+        ("models", event.model_name, route.models),
+        ("jobs", event.job_name, route.jobs),
+    ):
+        if value is not None and wanted and not any(fnmatchcase(value, glob) for glob in wanted):
+            return f"no pattern of its {key} matches '{value}'"
+    for key, value, wanted in (
+        ("to_stages", event.to_stage, route.to_stages),
+        ("aliases", event.alias, route.aliases),
+    ):
+        if value is not None and wanted and value not in wanted:
+            return f"its {key} don't name '{value}'"
+    return ""

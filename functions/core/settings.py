@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,20 +17,36 @@ FILE_NAME: Final = "relay.json"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The workflow that a route starts, and the branch or tag it runs on."""
+    """What a route starts: a workflow on a branch or tag, or whatever listens to a repository's event.
+
+    Attributes:
+        owner: User or organisation.
+        repository: Its repository.
+        workflow_id: File name or number; empty for a repository's event.
+        ref: Branch or tag; empty for a repository's event, whose workflows run on the default branch.
+        event_type: Of the `repository_dispatch`; empty for a workflow.
+        client_payload: Of the `repository_dispatch`: JSON in whose texts `${…}` is filled in.
+    """
 
     owner: str
     repository: str
-    workflow_id: str
-    ref: str
+    workflow_id: str = ""
+    ref: str = ""
+    event_type: str = ""
+    client_payload: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def starts(self) -> tuple[str, str, str]:
+        """What two targets have in common whose runs can't be told apart by where they are listed."""
+        return self.owner, self.repository, self.workflow_id
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Which events go to which workflow, and what the workflow is told.
+    """Which events go to which target, and what a workflow is told.
 
-    An empty `models`, `to_stages` or `aliases` takes everything. `on_unknown` says what to do where it can't
-    be found out whether GitHub started a run: `retry`, or `hold` it among the dead letters.
+    An empty `models`, `jobs`, `to_stages` or `aliases` takes everything. `on_unknown` says what to do where
+    it can't be found out whether GitHub started a run: `retry`, or `hold` it among the dead letters.
     """
 
     name: str
@@ -41,6 +57,12 @@ class Route:
     target: Target
     inputs: Mapping[str, str]
     on_unknown: str = "retry"
+    jobs: tuple[str, ...] = ()
+
+    @property
+    def templates(self) -> Mapping[str, Any]:
+        """What the target is told, before anything is filled in: a workflow's inputs, or the payload."""
+        return self.target.client_payload if self.target.event_type else self.inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,4 +129,5 @@ def _route(fields: Mapping[str, Any]) -> Route:
         target=Target(**fields["target"]),
         inputs=fields["inputs"],
         on_unknown=fields["on_unknown"],
+        jobs=tuple(fields["jobs"]),
     )

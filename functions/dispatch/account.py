@@ -35,7 +35,7 @@ def told(attempt: Attempt) -> dict[str, Any]:
             "delivery": attempt.delivery.id,
             "route": attempt.delivery.route,
             "kind": event.kind,
-            "model": event.model_name,
+            "model": event.subject,
             "version": event.version,
         }
     match attempt.outcome:

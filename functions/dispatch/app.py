@@ -64,7 +64,7 @@ class _Minted:
 
 
 class Installation:
-    """Gives an installation's tokens, each for one repository and for starting its workflows only.
+    """Gives an installation's tokens, each for one repository and for what its target needs only.
 
     Args:
         app: The installation.
@@ -76,7 +76,7 @@ class Installation:
         self.app = app
         self._github = github
         self._clock = clock
-        self._minted: dict[tuple[str, str], _Minted] = {}
+        self._minted: dict[tuple[str, str, bool], _Minted] = {}
 
     def token(self, target: Target) -> str:
         """Give a token for the target's repository, minted now or before.
@@ -86,18 +86,18 @@ class Installation:
             NoAnswer: GitHub did not answer. Whatever `sent` says of it, no workflow was asked for.
             TokenRefused: GitHub minted no token.
         """
-        minted = self._minted.get(_repository(target))
+        minted = self._minted.get(_scope(target))
         if minted is None or self._clock() >= minted.expires_at - REFRESH_SECONDS:
-            minted = self._minted[_repository(target)] = self._mint(target)
+            minted = self._minted[_scope(target)] = self._mint(target)
         return minted.token
 
     def forget(self, target: Target) -> None:
         """Mint anew at the next use."""
-        self._minted.pop(_repository(target), None)
+        self._minted.pop(_scope(target), None)
 
     def fresh(self, target: Target) -> bool:
         """Tell whether a token was minted so lately that GitHub may not know it everywhere."""
-        minted = self._minted.get(_repository(target))
+        minted = self._minted.get(_scope(target))
         return minted is not None and self._clock() - minted.minted_at < FRESH_SECONDS
 
     def _mint(self, target: Target) -> _Minted:
@@ -139,8 +139,8 @@ def sign(app: App, now: float) -> str:
     return jwt.encode(claims, key, algorithm="RS256")
 
 
-def _repository(target: Target) -> tuple[str, str]:
-    return target.owner, target.repository
+def _scope(target: Target) -> tuple[str, str, bool]:
+    return target.owner, target.repository, bool(target.event_type)
 
 
 def _seconds(timestamp: object) -> float | None:

@@ -42,31 +42,37 @@ class GitHub:
         Raises:
             NoAnswer: The connection failed or the time ran out.
         """
-        path = f"{_workflow(request.target)}/dispatches"
-        return self._call("POST", path, token, seconds, self._body(request))
+        path, body = wire(request, self._settings)
+        return self._call("POST", path, token, seconds, body)
 
     def runs(
         self, target: Target, token: str, between: tuple[float, float], seconds: float = TIMEOUT_SECONDS
     ) -> Answer:
-        """List the newest runs of a workflow that were dispatched between two moments (epoch seconds).
+        """List the newest runs of a target that were dispatched between two moments (epoch seconds).
 
         Raises:
             NoAnswer: The connection failed or the time ran out.
         """
         created = "..".join(_timestamp(moment) for moment in between)
-        query = urlencode({"event": "workflow_dispatch", "created": created, "per_page": PAGE_SIZE})
-        return self._call("GET", f"{_workflow(target)}/runs?{query}", token, seconds)
+        event, path = (
+            ("repository_dispatch", "actions")
+            if target.event_type
+            else ("workflow_dispatch", _workflow(target))
+        )
+        query = urlencode({"event": event, "created": created, "per_page": PAGE_SIZE})
+        return self._call("GET", f"{_repository(target)}/{path}/runs?{query}", token, seconds)
 
     def installation_token(
         self, installation_id: str, jwt: str, target: Target, seconds: float = TIMEOUT_SECONDS
     ) -> Answer:
-        """Mint a token of an App's installation that may start workflows of the target's repository only.
+        """Mint a token of an App's installation that may do what the target needs, in its repository only.
 
         Raises:
             NoAnswer: The connection failed or the time ran out.
         """
         path = f"/app/installations/{quote(installation_id, safe='')}/access_tokens"
-        scope = {"repositories": [target.repository], "permissions": {"actions": "write"}}
+        needed = {"contents": "write", "actions": "read"} if target.event_type else {"actions": "write"}
+        scope = {"repositories": [target.repository], "permissions": needed}
         return self._call("POST", path, jwt, seconds, scope)
 
     def _call(
@@ -83,13 +89,6 @@ class GitHub:
         again = self._transport.send(method, moved_to, headers, body, deadline)
         return Answer(again.status, again.headers, again.body, redirected=True)
 
-    def _body(self, request: DispatchRequest) -> dict[str, Any]:
-        body: dict[str, Any] = {"ref": request.target.ref, "inputs": request.inputs}
-        if self._settings.api_version < "2026-03-10" and not self._settings.api_url.endswith("/api/v3"):
-            # Later versions always do; GitHub Enterprise Server refuses it.
-            body["return_run_details"] = True
-        return body
-
     def _headers(self, token: str, body: bytes | None) -> dict[str, str]:
         headers = {
             "Accept": "application/vnd.github+json",
@@ -100,11 +99,25 @@ class GitHub:
         return headers if body is None else {**headers, "Content-Type": "application/json"}
 
 
+def wire(request: DispatchRequest, settings: GitHubSettings) -> tuple[str, dict[str, Any]]:
+    """Give the path and the body with which GitHub is asked."""
+    target = request.target
+    if target.event_type:
+        content = {"event_type": target.event_type, "client_payload": request.content}
+        return f"{_repository(target)}/dispatches", content
+    body: dict[str, Any] = {"ref": target.ref, "inputs": request.content}
+    if settings.api_version < "2026-03-10" and not settings.api_url.endswith("/api/v3"):
+        # Later versions always do; GitHub Enterprise Server refuses it.
+        body["return_run_details"] = True
+    return f"{_repository(target)}/{_workflow(target)}/dispatches", body
+
+
+def _repository(target: Target) -> str:
+    return f"/repos/{quote(target.owner, safe='')}/{quote(target.repository, safe='')}"
+
+
 def _workflow(target: Target) -> str:
-    owner, repository, workflow = (
-        quote(part, safe="") for part in (target.owner, target.repository, target.workflow_id)
-    )
-    return f"/repos/{owner}/{repository}/actions/workflows/{workflow}"
+    return f"actions/workflows/{quote(target.workflow_id, safe='')}"
 
 
 def _timestamp(moment: float) -> str:

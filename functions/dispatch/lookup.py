@@ -10,6 +10,9 @@ GitHub has no idempotency key, and its listing of runs tells no inputs. So a run
    other, and after an unknown one there is silence until its time is over, so no other call of ours fits. A
    run that a person started by hand within those seconds does, if nothing tells who starts ours.
 
+The event of a repository (`repository_dispatch`) may start the runs of several workflows, or none. Any of
+them shows that GitHub took the event; where none listens, sending it once more does no harm.
+
 The listing is eventually consistent, and now and then it misses a run that it has shown before. A run that is
 not in it after `FIRST_LOOK_SECONDS` and again after `LAST_LOOK_SECONDS` counts as never created.
 """
@@ -28,6 +31,7 @@ from typing import Any, Final
 from functions.core.delivery import Delivery
 from functions.core.ledger import CALL_SECONDS, Entry, Ledger, State
 from functions.core.settings import Route
+from functions.core.template import texts
 from functions.dispatch.outcome import NOT_PERMITTED, Failed, Limited, Rejected
 from functions.dispatch.transport import Answer
 
@@ -154,7 +158,8 @@ def judge(
         return LookAgain(at, json.dumps(seen) if seen else "")
     if not candidates:
         return NotStarted()
-    if len(candidates) > 1 or _has_rival(delivery, routes, entry, ledger, now):
+    several = len(candidates) > 1 and not routes[delivery.route].target.event_type
+    if several or _has_rival(delivery, routes, entry, ledger, now):
         return Undecided("More than one run may be its own.")
     return Found(candidates[0].id, candidates[0].url)
 
@@ -169,15 +174,17 @@ def _candidates(runs: list[Run], route: Route, entry: Entry, ledger: Ledger) -> 
     ours = _ours(entry, ledger)
     known = [run for run in runs if run.id in ours]
     shown = any(_DELIVERY_ID.search(run.title) for run in runs)
-    if passes_id(route) and (shown or not known):
+    # Of a repository's event GitHub tells no run, so ours can't be seen not to show their ids.
+    if passes_id(route) and (shown or not (known or route.target.event_type)):
         return []  # The workflow shows delivery ids, and none of the titles has this one's.
     actors = {run.actor for run in known}
+    ref = route.target.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
     return [
         run
         for run in runs
         if run.id not in ours
         and any(first <= run.created_at <= last for first, last in _windows(entry))
-        and run.ref == route.target.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+        and (route.target.event_type or run.ref == ref)
         and not _DELIVERY_ID.search(run.title)
         and (not actors or run.actor in actors)
     ]
@@ -199,7 +206,7 @@ def _windows(entry: Entry) -> list[tuple[int, float]]:
 
 def passes_id(route: Route) -> bool:
     """Tell whether a route passes the delivery's id to its workflow, which may show it."""
-    return any("${delivery_id" in template for template in route.inputs.values())
+    return any("${delivery_id" in template for template in texts(route.templates))
 
 
 def _ours(entry: Entry, ledger: Ledger) -> frozenset[int]:
@@ -213,8 +220,8 @@ def _has_rival(
 ) -> bool:
     """Tell whether another call in doubt started the same workflow at the same time."""
     first, last = entry.doubt_since - SKEW_SECONDS, entry.doubt_until + SKEW_SECONDS
-    mine = _workflow(routes[delivery.route])
-    elsewhere = {name for name, route in routes.items() if _workflow(route) != mine}
+    mine = routes[delivery.route].target.starts
+    elsewhere = {name for name, route in routes.items() if route.target.starts != mine}
     for state in (State.UNKNOWN, State.CLAIMED, State.DEAD_LETTERED, State.DISPATCHED):
         for other in ledger.in_state(state, first - CALL_SECONDS, now):
             meanwhile = any(since <= last and until >= first for since, until in _unaccounted(other.entry))
@@ -230,10 +237,6 @@ def _unaccounted(entry: Entry) -> list[tuple[float, float]]:
         spans.append((entry.called_at, entry.updated_at))  # A GitHub that tells no run.
     since, until = entry.doubt
     return [*spans, (since, until)] if since else spans
-
-
-def _workflow(route: Route) -> tuple[str, str, str]:
-    return route.target.owner, route.target.repository, route.target.workflow_id
 
 
 def _run(listed: Any) -> Run | None:

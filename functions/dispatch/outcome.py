@@ -46,7 +46,10 @@ _MOVED: Final = (
 _PERMANENT: Final[Mapping[int, tuple[str, str]]] = {
     HTTPStatus.NOT_FOUND: (
         "github-not-found",
-        "The owner, repository or workflow_id is wrong, or the credential lacks 'Actions: write' there.",
+        (
+            "The owner, repository or workflow_id is wrong, or the credential lacks 'Actions: write' "
+            "('Contents: write' for a repository_dispatch) there."
+        ),
     ),
     HTTPStatus.UNPROCESSABLE_ENTITY: ("github-refused", ""),
     HTTPStatus.BAD_REQUEST: ("github-bad-request", "Is relay.github.api_version one that this GitHub knows?"),

@@ -22,15 +22,16 @@ from functions.ingest.parsing import (
     optional_number,
     optional_text,
     plain_text,
+    storable,
     text,
 )
-from functions.ingest.sender import Ignored, Sender
+from functions.ingest.sender import UNKNOWN_EVENT, Ignored, Sender
 
 _SIGNATURE_HEADER: Final = "x-databricks-signature"
 
 # Event name → (kind, the stage that the name itself states). Several names tell of one act; a webhook
 # subscribed to more than one of them delivers the act more than once.
-_EVENTS: Final[Mapping[str, tuple[str, str | None]]] = {
+_ACTS: Final[Mapping[str, tuple[str, str | None]]] = {
     "REGISTERED_MODEL_CREATED": (kinds.MODEL_CREATED, None),
     "MODEL_VERSION_CREATED": (kinds.VERSION_CREATED, None),
     "MODEL_VERSION_TRANSITIONED_STAGE": (kinds.STAGE_TRANSITIONED, None),
@@ -45,24 +46,24 @@ _EVENTS: Final[Mapping[str, tuple[str, str | None]]] = {
     "COMMENT_CREATED": (kinds.COMMENTED, None),
 }
 
-EVENT_NAMES: Final = frozenset(_EVENTS)
+EVENTS: Final = {name: kind for name, (kind, _) in _ACTS.items()}
 
 _TEST_TEXT: Final = "A test webhook trigger for"
 """How the text of a test delivery starts. Nothing else is ever read from `text`: it is prose."""
 
 
-def verify(request: Request, secrets: Sequence[str]) -> bool:
+def verify(request: Request, secrets: Sequence[str], _now: float) -> bool:
     """Check the hex HMAC-SHA256 of the raw body against each secret.
 
     Bytes are compared with bytes: the vendor's printed verifier compares text and fails on Python 3.
     Every secret is tried whatever the result, so that time tells nothing.
     """
     given = request.headers.get(_SIGNATURE_HEADER, "").encode("utf-8", "surrogatepass")
-    matches = [hmac.compare_digest(given, _signature(secret, request.body)) for secret in secrets if secret]
+    matches = [hmac.compare_digest(given, _signature(secret, request.body)) for secret in secrets]
     return any(matches)
 
 
-def parse(request: Request) -> Event | Ignored:
+def parse(request: Request, _now: float) -> Event | Ignored:
     """Read a registry event.
 
     Raises:
@@ -79,13 +80,13 @@ def parse(request: Request) -> Event | Ignored:
             "This is a test delivery: its signature is right and it names nothing to deploy, so no "
             "workflow was started. Real events will be delivered.",
         )
-    if name not in _EVENTS:
-        return Ignored("unknown-event", "This event is not one that Model Relay knows, so no route wants it.")
+    if name not in EVENTS:
+        return UNKNOWN_EVENT
     return _event(fields, name, model_name, occurred_at)
 
 
 def _event(fields: Mapping[str, Any], name: str, model_name: str, occurred_at: str) -> Event:
-    kind, stage_in_name = _EVENTS[name]
+    kind, stage_in_name = _ACTS[name]
     event = Event(
         source="databricks",
         kind=kind,
@@ -126,24 +127,19 @@ def _fact(event: Event, fields: Mapping[str, Any]) -> str:
 
 def _tags(fields: Mapping[str, Any]) -> dict[str, str]:
     """Read the list of `{key, value}`; a value that is not plain text is left to the sender to mend."""
-    tags = fields.get("tags")
-    if tags is None:
+    listed = fields.get("tags")
+    if listed is None:
         return {}
-    if not isinstance(tags, list) or not all(isinstance(tag, dict) for tag in tags):
+    if not isinstance(listed, list) or not all(isinstance(tag, dict) for tag in listed):
         raise Malformed("'tags' is not a list of objects.")
-    pairs = [(tag.get("key"), tag.get("value")) for tag in tags]
-    if not all(plain_text(key) and isinstance(value, str) and _encodable(value) for key, value in pairs):
+    pairs = [(tag.get("key"), tag.get("value")) for tag in listed]
+    if not all(plain_text(key) and storable(value) for key, value in pairs):
         raise Malformed("'tags' holds something that is not a key and a value.")
     return dict(pairs)
-
-
-def _encodable(value: str) -> bool:
-    """Tell whether SQS takes it. Control characters may be there: they are escaped on the way."""
-    return not any("\ud800" <= ch <= "\udfff" or ch in "\ufffe\uffff" for ch in value)
 
 
 def _signature(secret: str, body: bytes) -> bytes:
     return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest().encode()
 
 
-SENDER: Final = Sender("databricks", verify, parse)
+SENDER: Final = Sender("databricks", EVENTS, verify, parse)

@@ -4,7 +4,8 @@ Refused           the request is not accepted: the answer says what is wrong
 ├── NotFound      404  no such sender, or it is not enabled
 ├── NotPost       405  any method but POST
 ├── TooLarge      413  the body, or the event made of it, is over the limit
-├── Unauthorized  401  the signature is missing or wrong, or there is no secret to check it with
+├── Unauthorized  401  the signature is missing or wrong
+│   └── SecretUnusable  there is no secret to check it with
 ├── Forbidden     403  the caller's address is not in `allowed_cidrs`
 ├── Malformed     400  the body is not what the sender promises
 └── NotStored     503  we could not store it: the sender should try again
@@ -69,6 +70,15 @@ class Unauthorized(Refused):
 
     status = HTTPStatus.UNAUTHORIZED
     reason = "unauthorized"
+
+    def __init__(self, text: str = "The request does not prove that it comes from this sender.") -> None:
+        super().__init__(text)
+
+
+class SecretUnusable(Unauthorized):
+    """Raised when the sender's secret is empty or of the wrong form: only the log tells."""
+
+    reason = "secret-unusable"
 
 
 class Forbidden(Refused):

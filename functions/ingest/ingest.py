@@ -20,6 +20,7 @@ from functions.ingest.http import (
     Refused,
     Request,
     Response,
+    SecretUnusable,
     TooLarge,
     Unauthorized,
 )
@@ -56,10 +57,11 @@ class Ingest:
     def answer(self, request: Request) -> Response:
         """Answer one request; whatever is refused is refused with a reason."""
         try:
+            now = self._clock()
             sender = self._sender(request)
-            self._authenticate(request, sender)
-            event = sender.parse(request)
-            return _ignoring(event) if isinstance(event, Ignored) else self._accept(event)
+            self._authenticate(request, sender, now)
+            event = sender.parse(request, now)
+            return _ignoring(event) if isinstance(event, Ignored) else self._accept(event, now)
         except Refused as refused:
             return Response.refusing(refused)
 
@@ -72,28 +74,30 @@ class Ingest:
             raise NotPost("Webhooks are taken with POST.")
         return sender
 
-    def _authenticate(self, request: Request, sender: Sender) -> None:
+    def _authenticate(self, request: Request, sender: Sender, now: float) -> None:
         if self._networks and not self._allowed(request.source_ip):
             raise Forbidden("This address may not send here.")
         if len(request.body) > self._settings.ingest.max_body_bytes:
             limit = self._settings.ingest.max_body_bytes // 1024
             raise TooLarge(f"The body is larger than {limit} KiB.")
         try:
-            secrets = self._secrets[sender.name].values()
+            secrets = [secret for secret in self._secrets[sender.name].values() if secret]
         except SecretUnavailable as error:
             raise NotStored("The event could not be checked; please send it again.") from error
-        if not sender.verify(request, secrets):
-            raise Unauthorized("The request is not signed with the webhook's secret.")
+        if not secrets:
+            raise SecretUnusable
+        if not sender.verify(request, secrets, now):
+            raise Unauthorized
 
     def _allowed(self, source_ip: str) -> bool:
         address = ipaddress.ip_address(source_ip)
         return any(address in network for network in self._networks)
 
-    def _accept(self, event: Event) -> Response:
-        now = int(self._clock() * 1000)
-        deliveries = [Delivery(event, route.name, now) for route in wanted_by(event, self._settings.routes)]
+    def _accept(self, event: Event, now: float) -> Response:
+        routes = wanted_by(event, self._settings.routes)
+        deliveries = [Delivery(event, route.name, int(now * 1000)) for route in routes]
         if not deliveries:
-            return _ignoring(Ignored("no-route", f"No route wants {event.kind} of this model."), event)
+            return _ignoring(Ignored("no-route", f"No route wants this {event.kind} event."), event)
         for delivery in deliveries:
             self._queue.put(delivery)
         stored = [{"id": delivery.id, "route": delivery.route} for delivery in deliveries]
@@ -116,4 +120,4 @@ def _ignoring(ignored: Ignored, event: Event | None = None) -> Response:
 
 
 def _facts(event: Event) -> dict[str, str | None]:
-    return {"kind": event.kind, "model": event.model_name, "version": event.version}
+    return {"kind": event.kind, "model": event.subject, "version": event.version}

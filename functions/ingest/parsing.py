@@ -56,7 +56,9 @@ def optional_text(fields: Mapping[str, Any], key: str) -> str | None:
 
 
 def optional_number(fields: Mapping[str, Any], key: str) -> str | None:
-    """Give a whole number that the sender writes as digits or as a JSON number, as digits.
+    """Give a whole number, written as text or as a JSON number, as digits without zeros before them.
+
+    MLflow hands on what its users wrote where `int` understands it, be it `" 2"` or `"+02"`.
 
     Raises:
         Malformed: It is there and neither.
@@ -64,10 +66,10 @@ def optional_number(fields: Mapping[str, Any], key: str) -> str | None:
     value = fields.get(key)
     if value is None:
         return None
-    digits = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if not isinstance(digits, str) or not (digits.isascii() and digits.isdigit()) or len(digits) > _MAX_NAME:
+    number = _whole(value)
+    if number < 0:
         raise Malformed(f"'{key}' is not a whole number.")
-    return digits
+    return str(number)
 
 
 def milliseconds(fields: Mapping[str, Any], key: str) -> str:
@@ -86,7 +88,75 @@ def milliseconds(fields: Mapping[str, Any], key: str) -> str:
         moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
     except (ValueError, OverflowError, OSError):
         raise Malformed(f"'{key}' is not a time in milliseconds.") from None
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return _utc(moment)
+
+
+def instant(fields: Mapping[str, Any], key: str, timespec: str = "milliseconds") -> str:
+    """Give a time that is written by ISO 8601, in UTC and to the millisecond unless told otherwise.
+
+    Raises:
+        Malformed: It is missing, no such time, or one that names no offset from UTC.
+    """
+    wrong = Malformed(f"'{key}' is not a time with its offset, like '2026-11-22T20:22:10.837Z'.")
+    try:
+        moment = datetime.fromisoformat(text(fields, key))
+        if moment.tzinfo is None:
+            raise wrong
+        return _utc(moment.astimezone(UTC), timespec)
+    except (ValueError, OverflowError):
+        raise wrong from None
+
+
+def mapping(fields: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Give a required object.
+
+    Raises:
+        Malformed: It is missing, or something else.
+    """
+    value = fields.get(key)
+    if value is None:
+        raise Malformed(f"'{key}' is missing.")
+    if not isinstance(value, dict):
+        raise Malformed(f"'{key}' is not an object.")
+    return value
+
+
+def identifier(fields: Mapping[str, Any], key: str) -> str | None:
+    """Give an id that the sender writes as text or as a JSON number, as text; nothing where it is missing.
+
+    Raises:
+        Malformed: It is there and neither.
+    """
+    value = fields.get(key)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return optional_text(fields, key)
+
+
+def tags(fields: Mapping[str, Any], key: str) -> dict[str, str]:
+    """Give an object of texts, empty where it is missing. The texts are people's prose, whatever they wrote.
+
+    Raises:
+        Malformed: It is there and something else.
+    """
+    value = fields.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not all(plain_text(name) and storable(value[name]) for name in value):
+        raise Malformed(f"'{key}' is not an object of texts.")
+    return dict(value)
+
+
+def storable(value: object) -> bool:
+    """Tell whether a value is text that SQS takes. Control characters may be there: they are escaped."""
+    return isinstance(value, str) and not any(
+        "\ud800" <= ch <= "\udfff" or ch in "\ufffe\uffff" for ch in value
+    )
+
+
+def utc(seconds: float) -> str:
+    """Write a moment in epoch seconds by ISO 8601, to the millisecond."""
+    return _utc(datetime.fromtimestamp(seconds, UTC))
 
 
 def plain_text(value: object) -> bool:
@@ -96,6 +166,20 @@ def plain_text(value: object) -> bool:
     return not any(
         ch < " " or ch == "\x7f" or "\ud800" <= ch <= "\udfff" or ch in "\ufffe\uffff" for ch in value
     )
+
+
+def _whole(value: object) -> int:
+    """Read a whole number from text or JSON; -1 for what is none."""
+    if not isinstance(value, int | str) or isinstance(value, bool) or len(str(value)) > _MAX_NAME:
+        return -1
+    try:
+        return int(value)
+    except ValueError:
+        return -1
+
+
+def _utc(moment: datetime, timespec: str = "milliseconds") -> str:
+    return moment.isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def _plain(value: object, key: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,19 +21,30 @@ class Ignored:
     why: str
 
 
+UNKNOWN_EVENT = Ignored(
+    "unknown-event", "This event is not one that Model Relay knows, so no route wants it."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Sender:
     """One kind of sender.
 
     Attributes:
         name: Its name in the configuration and, after a slash, its path.
-        verify: Tells whether a request was made with one of the secrets. With no secret it never was.
-        parse: Reads a verified request; raises `Malformed`.
+        events: Its own names for events, each with our kind.
+        verify: Tells whether a request was made with one of the secrets, none of which is empty, at a moment
+            in epoch seconds; raises `SecretUnusable`.
+        parse: Reads a verified request that came at such a moment; raises `Malformed`.
+        credential: The form of its secret: a `password`, or a `login`, which is
+            `{"username": "…", "password": "…"}`.
     """
 
     name: str
-    verify: Callable[[Request, Sequence[str]], bool]
-    parse: Callable[[Request], Event | Ignored]
+    events: Mapping[str, str]
+    verify: Callable[[Request, Sequence[str], float], bool]
+    parse: Callable[[Request, float], Event | Ignored]
+    credential: Literal["password", "login"] = "password"
 
     @property
     def title(self) -> str:

@@ -99,6 +99,70 @@ def test_a_route_may_name_a_senders_event() -> None:
     assert from_context(routes(events=["MODEL_VERSION_CREATED", "job.succeeded"]))
 
 
+@pytest.mark.parametrize(
+    "event",
+    ["jobs.on_success", "jobs.on_anything_new", "registered_model.created", "prompt.created", "job.x"],
+)
+def test_a_route_may_name_any_senders_event(event: str) -> None:
+    """Every sender's names are known, and those that Databricks has not thought of yet."""
+    assert from_context(routes(events=[event])).functions.routes[0].events == (event,)
+
+
+EVENT_TARGET = {"type": "repository_dispatch", "event_type": "promoted"}
+
+
+def test_a_route_may_send_a_repositorys_event() -> None:
+    """A repository's event takes owner and repository from the account, and the default inputs as payload."""
+    route = from_context(routes(target=EVENT_TARGET)).functions.routes[0]
+    payload = {"model_name": "${model_name}", "model_version": "${version}"}
+    assert route.target == Target("octo-org", "models", event_type="promoted", client_payload=payload)
+    assert (route.inputs, route.templates) == ({}, payload)
+
+
+def test_a_payload_is_json_of_any_depth() -> None:
+    """What is no text passes as it is; a payload may be empty."""
+    payload = {"model": {"name": "${model_name}", "list": [1, None, "${version:-}"]}, "dry_run": False}
+    given = routes(target={**EVENT_TARGET, "client_payload": payload, "owner": "other"})
+    functions = from_context(given).functions
+    assert functions.routes[0].target.client_payload == payload
+    assert RelaySettings.from_json(functions.to_json()) == functions
+    assert (
+        from_context(routes(target={**EVENT_TARGET, "client_payload": {}})).functions.routes[0].templates
+        == {}
+    )
+
+
+@pytest.mark.parametrize(
+    ("route", "field"),
+    [
+        ({"events": ["model.created"]}, "version"),
+        ({"events": ["job.failed"], "inputs": {"a": "${job_id} ${model_name}"}}, "model_name"),
+        ({"events": ["jobs.on_failure"], "inputs": {"a": "${alias}"}}, "alias"),
+        ({"target": {**EVENT_TARGET, "client_payload": {"a": [{"b": "${task_key}"}]}}}, "task_key"),
+    ],
+)
+def test_a_field_that_no_event_of_a_route_has_is_warned_of(route: dict[str, Any], field: str) -> None:
+    """Every delivery would be a dead letter: that is said at synth, with the mend."""
+    [warning] = from_context(routes(**route)).warnings
+    assert f"Route 'a' uses ${{{field}}}, which none of its events has" in warning
+    assert f"${{{field}:-…}}" in warning
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        {},
+        {"events": ["model.created"], "inputs": {"a": "${version:-}"}},
+        {"events": ["MODEL_VERSION_CREATED", "model.created"]},
+        {"events": ["job.paused"], "inputs": {"a": "${job_id} ${tags.x} ${kind}"}},
+        {"events": ["jobs.on_anything_new"], "inputs": {"a": "${run_id}"}},
+    ],
+)
+def test_a_field_that_some_event_has_is_not_warned_of(route: dict[str, Any]) -> None:
+    """What one of the events has, what all have, and what depends on people is nothing to warn of."""
+    assert from_context(routes(**route)).warnings == ()
+
+
 def test_an_address_loses_its_trailing_slash() -> None:
     """GitHub's base address may be pasted with a slash at its end."""
     given = context({"github": {"api_url": "https://ghe.example.com/api/v3/"}})
@@ -210,6 +274,53 @@ MISTAKES: list[tuple[str, dict[str, Any], list[str]]] = [
         routes(inputs={"9": "x"}),
         ["inputs.9 should be the name of one of the workflow's inputs"],
     ),
+    (
+        "event without type",
+        routes(target={"type": "repository_dispatch"}),
+        ["relay.routes[0].target has no event_type"],
+    ),
+    (
+        "event with a workflow",
+        routes(target={**EVENT_TARGET, "workflow_id": "x.yml"}),
+        ["relay.routes[0].target has workflow_id or ref"],
+    ),
+    ("event with a ref", routes(target={**EVENT_TARGET, "ref": "main"}), ["target has workflow_id or ref"]),
+    (
+        "event type without type",
+        routes(target={"event_type": "promoted"}),
+        ["relay.routes[0].target has event_type", '"type": "repository_dispatch"'],
+    ),
+    (
+        "payload without type",
+        routes(target={"client_payload": {}}),
+        ["target has event_type or client_payload"],
+    ),
+    (
+        "event with inputs",
+        routes(target=EVENT_TARGET, inputs={}),
+        ["relay.routes[0] has inputs", "give target.client_payload"],
+    ),
+    (
+        "unknown type",
+        routes(target={"type": "push"}),
+        ["relay.routes[0].target.type should be 'workflow_dispatch' or 'repository_dispatch'"],
+    ),
+    (
+        "long event type",
+        routes(target={**EVENT_TARGET, "event_type": "a" * 101}),
+        ["target.event_type should be 1 to 100 characters"],
+    ),
+    (
+        "unknown field in a payload",
+        routes(target={**EVENT_TARGET, "client_payload": {"a": [{"b": "${modl}"}]}}),
+        ["relay.routes[0].target.client_payload names the unknown field ${modl}"],
+    ),
+    (
+        "11 properties",
+        routes(target={**EVENT_TARGET, "client_payload": {f"p{n}": "" for n in range(11)}}),
+        ["client_payload has more than 10 entries"],
+    ),
+    ("unknown job event", routes(events=["jobs.started"]), ["events[0] is no event"]),
     ("26 inputs", routes(inputs={f"i{n}": "" for n in range(26)}), ["inputs has more than 25 entries"]),
     ("input of a number", routes(inputs={"x": 1}), ["inputs.x should be a string"]),
     (

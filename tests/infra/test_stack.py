@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import string
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from functions.dispatch.batch import BEGIN_SECONDS
 from functions.dispatch.books import SETTLE_SECONDS
 from functions.dispatch.calls import ATTEMPT_SECONDS, BUSY_SECONDS, PATIENCE_SECONDS
 from functions.dispatch.gate_state import START_SECONDS, TICKET_SECONDS
+from functions.ingest.senders import SENDERS
 from infra.stack import DISPATCH_TIMEOUT
 from tests.infra.conftest import Resources, synthesise
 
@@ -179,13 +181,19 @@ def test_the_github_secret_is_made_empty(resources: OfType) -> None:
     assert not {"GenerateSecretString", "SecretString"} & set(github["Properties"])
 
 
-def test_a_webhook_secret_is_generated(resources: OfType) -> None:
-    """A sender's secret is long and random from the first moment."""
-    databricks = next(
-        item for name, item in resources("AWS::SecretsManager::Secret").items() if "Databricks" in name
-    )
-    generated = databricks["Properties"]["GenerateSecretString"]
-    assert generated == {"ExcludePunctuation": True, "PasswordLength": 48}
+def test_a_webhook_secret_is_generated() -> None:
+    """A sender's secret is long and random from the first moment: letters and digits, or a login."""
+    relay = {"ingest": {"senders": list(SENDERS)}}
+    generated = {
+        name: item["Properties"].get("GenerateSecretString")
+        for name, item in synthesise(relay)["Resources"].items()
+        if item["Type"] == "AWS::SecretsManager::Secret" and "GitHub" not in name
+    }
+    password = {"ExcludeCharacters": string.punctuation, "PasswordLength": 48}
+    login = {"SecretStringTemplate": '{"username": "databricks"}', "GenerateStringKey": "password"}
+    assert len(generated) == len(SENDERS)
+    for name, how in generated.items():
+        assert how == (password | login if "DatabricksJobs" in name else password)
 
 
 def test_the_ledger_can_be_restored_and_forgets(resources: OfType) -> None:

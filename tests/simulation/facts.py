@@ -55,7 +55,7 @@ def facts_of(world: World) -> Facts:
     deliveries = {each.delivery.id: each.delivery for each in world.history.sent}
     by_inputs: dict[tuple[str, str, str], str] = {}
     for delivery in deliveries.values():
-        by_inputs[delivery.route, delivery.event.model_name, str(delivery.event.version)] = delivery.id
+        by_inputs[delivery.route, delivery.event.subject, str(delivery.event.version)] = delivery.id
     runs: dict[str, list[Run]] = {each: [] for each in deliveries}
     strangers = []
     for run in reversed([each for each in world.github.runs if each.actor.login != BYSTANDER]):

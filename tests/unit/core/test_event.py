@@ -1,13 +1,15 @@
 """The event: how it is written and read, and what makes two reports one fact."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.core.event import KINDS, Event, identify
+from functions.core.event import KINDS, Event, fields_of, identify, is_kind
+from functions.core.template import SOMETIMES
 
 from ..samples import EVENT
 
@@ -15,8 +17,8 @@ TEXT = st.text(max_size=20)
 OPTIONAL = st.none() | TEXT
 EVENTS = st.builds(
     Event,
-    **dict.fromkeys(("source", "kind", "name", "fact", "model_name", "occurred_at"), TEXT),
-    **dict.fromkeys(("version", "from_stage", "to_stage", "alias"), OPTIONAL),
+    **dict.fromkeys(("source", "kind", "name", "fact", "occurred_at"), TEXT),
+    **dict.fromkeys(SOMETIMES, OPTIONAL),
     tags=st.dictionaries(TEXT, TEXT, max_size=3),
 )
 
@@ -45,7 +47,9 @@ def test_what_is_not_set_is_not_written() -> None:
     ("change", "complaint"),
     [
         ({"unknown": "x"}, "unexpected keyword argument 'unknown'"),
-        ({"model_name": None}, "model_name must be a string"),
+        ({"name": None}, "name must be a string"),
+        ({"model_name": 5}, "model_name must be a string"),
+        ({"job_id": 5}, "job_id must be a string"),
         ({"kind": 1}, "kind must be a string"),
         ({"fact": ["f"]}, "fact must be a string"),
         ({"version": 8}, "version must be a string"),
@@ -62,7 +66,7 @@ def test_wrong_field_is_refused(change: dict[str, Any], complaint: str) -> None:
         Event.from_dict({**EVENT.to_dict(), **change})
 
 
-@pytest.mark.parametrize("name", ["source", "kind", "name", "fact", "model_name", "occurred_at"])
+@pytest.mark.parametrize("name", ["source", "kind", "name", "fact", "occurred_at"])
 def test_missing_field_is_refused(name: str) -> None:
     """Every field that all events have is required."""
     fields = EVENT.to_dict()
@@ -116,5 +120,53 @@ def test_kinds_are_those_that_the_configuration_promises() -> None:
         "model_version.tag_set",
         "model_version.tag_deleted",
         "model_version.commented",
+        "prompt.created",
+        "prompt.tag_set",
+        "prompt.tag_deleted",
+        "prompt_version.created",
+        "prompt_version.tag_set",
+        "prompt_version.tag_deleted",
+        "prompt_version.alias_set",
+        "prompt_version.alias_deleted",
+        "budget_policy.exceeded",
+        "job.started",
+        "job.succeeded",
+        "job.failed",
     }
-    assert kinds == KINDS
+    assert kinds == KINDS.keys()
+    assert all(is_kind(kind) for kind in kinds)
+
+
+@pytest.mark.parametrize(
+    ("word", "known"),
+    [
+        ("job.paused", True),
+        ("job.", False),
+        ("job.X", False),
+        ("jobs.on_start", False),
+        ("model.paused", False),
+    ],
+)
+def test_any_job_kind_is_known(word: str, known: bool) -> None:  # noqa: FBT001 - a table's column
+    """Databricks may think of more that happens to jobs; nothing else is made up."""
+    assert is_kind(word) is known
+
+
+def test_every_field_of_a_kind_is_one_of_the_event() -> None:
+    """What a kind says it may have is what an event can have, and what a template can name."""
+    assert {field for kind in KINDS for field in fields_of(kind)} == set(SOMETIMES)
+    assert fields_of("job.paused") == fields_of("job.started")
+
+
+@pytest.mark.parametrize(
+    ("fields", "subject"),
+    [
+        ({"model_name": "churn", "workspace_id": "w"}, "churn"),
+        ({"model_name": None, "kind": "job.failed", "workspace_id": "12", "job_id": "34"}, "job 12 34"),
+        ({"model_name": None, "kind": "job.failed", "job_id": "34"}, "job 34"),
+        ({"model_name": None, "kind": "budget_policy.exceeded"}, "budget_policy"),
+    ],
+)
+def test_event_has_a_subject(fields: dict[str, Any], subject: str) -> None:
+    """What an event is about has a name, also where it is no model: order and the ledger go by it."""
+    assert replace(EVENT, **fields).subject == subject

@@ -359,7 +359,7 @@ def test_record_tells_what_it_is_about(ledger: Ledger) -> None:
     assert not {"id", "state", "holder", "run_id"} & record.about.keys()
 
 
-@pytest.mark.parametrize("model", ["", "m" * 2049, "ü" * 1025])
+@pytest.mark.parametrize("model", ["m" * 2049, "ü" * 1025])
 def test_model_that_no_index_takes_is_left_out(
     ledger: Ledger, dynamodb: Emulator, table: str, model: str
 ) -> None:

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.core.template import FIELDS, MissingField, TemplateError, check, render, values_of
+from functions.core.template import (
+    FIELDS,
+    MissingField,
+    TemplateError,
+    check,
+    fill,
+    needs,
+    render,
+    texts,
+    values_of,
+)
 
 from ..samples import delivery
 
@@ -67,7 +77,7 @@ def test_missing_field_is_named() -> None:
         ("${version} ${Version}", "names the unknown field ${Version}"),
         ("${ version }", "names the unknown field ${ version }"),
         ("${fact:-x}", "names the unknown field ${fact}"),
-        ("${tag.team}", "known: model_name, version, from_stage, to_stage, alias, occurred_at, source"),
+        ("${tag.team}", "known: model_name, version, from_stage, to_stage, alias, workspace_id, job_id"),
     ],
 )
 def test_mistake_is_told_before_deployment(template: str, complaint: str) -> None:
@@ -105,6 +115,7 @@ def test_every_promised_field_has_a_place() -> None:
         "from_stage": "None",
         "to_stage": "Production",
         "alias": "champion",
+        **dict.fromkeys(("workspace_id", "job_id", "job_name", "run_id", "parent_run_id", "task_key")),
         "occurred_at": "2026-09-21T14:13:20.000Z",
         "source": "databricks",
         "kind": "model_version.stage_transitioned",
@@ -115,6 +126,25 @@ def test_every_promised_field_has_a_place() -> None:
         "tags.a b": "c",
     }
     assert values_of(sent).keys() >= set(FIELDS)
+
+
+NESTED = {"model": {"name": "${model_name}", "tags": ["${tags.team}", 5, None, True]}, "${version}": 1.5}
+
+
+def test_payload_is_filled_in_every_depth() -> None:
+    """Texts are filled wherever they stand; keys, numbers and the like stay as they are."""
+    assert fill(NESTED, VALUES) == {
+        "model": {"name": "churn", "tags": ["risk", 5, None, True]},
+        "${version}": 1.5,
+    }
+    assert list(texts(NESTED)) == ["${model_name}", "${tags.team}"]
+    with pytest.raises(MissingField, match="alias"):
+        fill({"a": [{"b": "${alias}"}]}, VALUES)
+
+
+def test_template_tells_what_it_can_not_do_without() -> None:
+    """A field with a fallback may be missing, and a dollar sign needs none."""
+    assert needs("$$ ${version} ${alias:-x} ${alias:-} ${tags.team}") == {"version", "tags.team"}
 
 
 def test_tag_cannot_pose_as_a_field() -> None:

@@ -28,6 +28,16 @@ WORKFLOWS = (
     Workflow("acme", "models", 8, "strict.yml", "Strict", inputs=("model_name",)),
     Workflow("acme", "models", 9, "paused.yml", "Paused", state="disabled_manually"),
     Workflow("acme", "others", 10, "deploy.yml", "Deploy others"),
+    Workflow(
+        "acme",
+        "models",
+        11,
+        "on-promoted.yml",
+        "Promote",
+        has_dispatch_trigger=False,
+        event_types=("promoted",),
+        run_name="${{ github.event.client_payload.delivery_id }}",
+    ),
 )
 
 

@@ -145,6 +145,20 @@ def test_each_repository_has_a_token_of_its_own(installation: Installation, simu
     assert scopes == [["models"], ["others"]]
 
 
+def test_each_purpose_has_a_token_of_its_own(
+    installation: Installation, simulator: Simulator, known: simulated.App
+) -> None:
+    """A token that starts workflows may not send events of the same repository, nor the other way round."""
+    known.permissions = {"actions": "write", "contents": "write"}
+    event = Target("acme", "models", event_type="promoted")
+    tokens = [installation.token(each) for each in (TARGET, event, TARGET, event)]
+    assert (tokens[:2], len(set(tokens))) == (tokens[2:], 2)
+    assert [json.loads(each.body)["permissions"] for each in simulator.seen] == [
+        {"actions": "write"},
+        {"contents": "write", "actions": "read"},
+    ]
+
+
 def test_forgotten_token_is_minted_anew(installation: Installation) -> None:
     """A rejected token is replaced, and other repositories keep theirs; forgetting none is no error."""
     installation.forget(TARGET)

@@ -1,6 +1,7 @@
 """One call to GitHub: what it costs, what is written down around it, and what happens when that fails."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -119,7 +120,7 @@ def test_renamed_repository_is_told(bench: Bench) -> None:
     ],
 )
 def test_refusal_is_dead_lettered_at_once(
-    bench: Bench, target: dict[str, str], reason: str, detail: str
+    bench: Bench, target: dict[str, Any], reason: str, detail: str
 ) -> None:
     """What waiting will not mend goes to the dead letters with GitHub's words, and into the ledger."""
     bench.routes = [replace(ROUTE, target=replace(ROUTE.target, **target))]

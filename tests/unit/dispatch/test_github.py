@@ -268,3 +268,46 @@ def test_minted_token_starts_the_workflow(start: Start, connect: Connect) -> Non
     assert simulator.run.actor.type == "Bot"
     others = replace(TARGET, repository="others")
     assert github.dispatch(DispatchRequest(others, {}), token).status == 404
+
+
+EVENT = Target("acme", "models", event_type="promoted", client_payload={})
+
+
+@pytest.mark.parametrize(
+    ("edition", "version"), [(Settings(), NEW), (Settings(), OLD), (Settings(edition=GHES_3_17), OLD)]
+)
+def test_event_of_a_repository_is_what_github_asks_for(
+    start: Start, connect: Connect, edition: Settings, version: str
+) -> None:
+    """Its path names no workflow, its body has the type and the payload, and no run is told."""
+    simulator = start(edition)
+    github = connect(simulator.url + edition.edition.prefix, version)
+    payload = {"model": {"name": "churn"}}
+    answer = github.dispatch(DispatchRequest(EVENT, payload), TOKEN)
+    [seen] = simulator.seen
+    assert (seen.method, seen.path) == ("POST", f"{edition.edition.prefix}/repos/acme/models/dispatches")
+    assert json.loads(seen.body) == {"event_type": "promoted", "client_payload": payload}
+    assert (answer.status, answer.body) == (204, b"")
+    assert (simulator.run.event, simulator.run.inputs) == ("repository_dispatch", payload)
+
+
+def test_runs_of_a_repositorys_event_are_listed_by_repository(simulator: Simulator, github: GitHub) -> None:
+    """Which workflows listen is not known, so all runs that such events started are listed, and no others."""
+    github.dispatch(REQUEST, TOKEN)
+    github.dispatch(DispatchRequest(EVENT, {}), TOKEN)
+    listed = github.runs(EVENT, TOKEN, (0, NOW)).content["workflow_runs"]
+    assert [run["event"] for run in listed] == ["repository_dispatch"]
+    assert simulator.seen[-1].path == "/repos/acme/models/actions/runs"
+    assert simulator.seen[-1].query.startswith("event=repository_dispatch&created=")
+
+
+def test_minted_token_sends_an_event(start: Start, connect: Connect) -> None:
+    """What an event needs of an App is to write contents; to find its run it may read runs."""
+    permissions = {"actions": "write", "contents": "write"}
+    simulator = start(app=keys.app(permissions=permissions))
+    github = connect(simulator.url)
+    token = github.installation_token("41", keys.signed(NOW), EVENT).content["token"]
+    assert json.loads(simulator.seen[0].body)["permissions"] == {"contents": "write", "actions": "read"}
+    assert github.dispatch(DispatchRequest(EVENT, {}), token).status == 204
+    assert github.runs(EVENT, token, (0, NOW)).content["total_count"] == 1
+    assert github.dispatch(REQUEST, token).status == 403

@@ -81,6 +81,7 @@ def test_answer_is_json_of_its_content() -> None:
         (http.NotPost, 405, "not-post", {"allow": "POST"}),
         (http.TooLarge, 413, "too-large", {}),
         (http.Unauthorized, 401, "unauthorized", {}),
+        (http.SecretUnusable, 401, "secret-unusable", {}),
         (http.Forbidden, 403, "forbidden", {}),
         (http.Malformed, 400, "malformed", {}),
         (http.NotStored, 503, "not-stored", {"retry-after": "30"}),

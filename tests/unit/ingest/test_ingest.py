@@ -30,7 +30,7 @@ def build(clock: Clock, *, limits: dict[str, Any] | None = None, **changes: Any)
     ingest: IngestSettings = replace(SETTINGS.ingest, **(limits or {}))
     return Ingest(
         replace(SETTINGS, ingest=ingest, **changes),
-        SENDERS,
+        {"databricks": SENDERS["databricks"]},
         {"databricks": Secret(clients.client("secretsmanager"), "webhook", clock)},
         DeliveryQueue(clients.client("sqs"), "http://127.0.0.1/queue"),
         clock,
@@ -94,7 +94,7 @@ def test_same_fact_has_the_same_id_again(aws: Aws, clock: Clock, ingest: Ingest)
     [
         (FIXTURES[3]["payload"], "This is a test delivery", "test-delivery"),
         (changed(event="NEW_KIND"), "not one that Model Relay knows", "unknown-event"),
-        (FIXTURES[1]["payload"], "No route wants model_version.tag_set of this model.", "no-route"),
+        (FIXTURES[1]["payload"], "No route wants this model_version.tag_set event.", "no-route"),
     ],
 )
 def test_what_starts_nothing_is_answered_200(
@@ -112,9 +112,9 @@ def test_what_starts_nothing_is_answered_200(
     [
         (webhook(b"{"), 400, "not JSON"),
         (webhook(changed(model_name=None)), 400, "'model_name' is missing"),
-        (UNSIGNED, 401, "not signed"),
-        (webhook(changed(), secret="wrong"), 401, "not signed"),
-        (webhook(b"{", secret="wrong"), 401, "not signed"),
+        (UNSIGNED, 401, "does not prove"),
+        (webhook(changed(), secret="wrong"), 401, "does not prove"),
+        (webhook(b"{", secret="wrong"), 401, "does not prove"),
         (webhook(b" " * 4097), 413, "larger than 4 KiB"),
         (webhook(b" " * 4097, headers={}), 413, "larger than 4 KiB"),
         (webhook(changed(), path="/"), 404, "taken at /databricks"),

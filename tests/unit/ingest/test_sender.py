@@ -2,9 +2,10 @@
 
 import pytest
 
+from functions.core.event import is_kind
 from functions.ingest import databricks
 from functions.ingest.sender import Sender
-from functions.ingest.senders import EVENT_NAMES, SENDERS
+from functions.ingest.senders import SENDERS
 
 
 @pytest.mark.parametrize(
@@ -17,7 +18,7 @@ from functions.ingest.senders import EVENT_NAMES, SENDERS
 )
 def test_name_has_its_forms(name: str, title: str, variable: str) -> None:
     """Stack outputs and environment variables are named after the sender."""
-    sender = Sender(name, databricks.verify, databricks.parse)
+    sender = Sender(name, {}, databricks.verify, databricks.parse)
     assert (sender.title, sender.secret_variable) == (title, variable)
 
 
@@ -27,6 +28,12 @@ def test_senders_are_found_by_their_names() -> None:
     assert SENDERS["databricks"] is databricks.SENDER
 
 
-def test_routes_may_use_every_senders_names() -> None:
-    """A route can name any event by its sender's own name."""
-    assert databricks.EVENT_NAMES <= EVENT_NAMES
+def test_senders_are_those_that_the_interface_promises() -> None:
+    """The paths are the documented ones, and Databricks Jobs alone has a login."""
+    assert [*SENDERS] == ["databricks", "mlflow", "databricks-jobs", "events"]
+    assert [name for name, sender in SENDERS.items() if sender.credential == "login"] == ["databricks-jobs"]
+
+
+def test_every_event_has_a_kind() -> None:
+    """Whatever name a sender has for an event, a route that names it names an event that can come."""
+    assert all(is_kind(kind) for sender in SENDERS.values() for kind in sender.events.values())

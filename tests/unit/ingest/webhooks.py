@@ -1,5 +1,6 @@
-"""Webhooks as Databricks sends them: the documented ones, and such as a test makes up."""
+"""Webhooks as their senders send them: the documented ones, and such as a test makes up."""
 
+import base64
 import hashlib
 import hmac
 import json
@@ -8,10 +9,15 @@ from typing import Any
 
 from functions.ingest.http import Request
 
+from ..samples import NOW
+
 SECRET = "anyRandomString"
-FIXTURES: list[dict[str, Any]] = json.loads(
-    (Path(__file__).parents[2] / "fixtures" / "databricks.json").read_bytes()
+ALL: list[dict[str, Any]] = json.loads(
+    (Path(__file__).parents[2] / "fixtures" / "webhooks.json").read_bytes()
 )
+FIXTURES = [each for each in ALL if each["sender"] == "databricks-registry"]
+JOBS = [each["payload"] for each in ALL if each["sender"] == "databricks-jobs"]
+MLFLOW = [each for each in ALL if each["sender"] == "mlflow-oss"]
 VECTORS = [fixture["vector"] for fixture in FIXTURES if "vector" in fixture]
 TRANSITION: dict[str, Any] = FIXTURES[0]["payload"]
 
@@ -54,6 +60,58 @@ def webhook(payload: Any, *, secret: str = SECRET, signature: str | None = None,
         "source_ip": "192.0.2.7",
     }
     return Request(**{**parts, **changes})
+
+
+LOGIN = {"username": "databricks", "password": SECRET}
+KEY = base64.b64encode(SECRET.encode()).decode()
+ALIAS_SET: dict[str, Any] = {
+    "entity": "model_version_alias",
+    "action": "created",
+    "timestamp": "2026-11-22T20:22:10.969402+00:00",
+    "data": {"name": "churn", "alias": "champion", "version": "3"},
+}
+OWN: dict[str, Any] = {
+    "type": "model_version.alias_set",
+    "timestamp": "2026-11-22T20:22:10.969Z",
+    "data": {"model_name": "main.ml.churn", "version": "3", "alias": "champion"},
+}
+
+
+def standard(key: bytes, number: str, timestamp: str, body: bytes) -> str:
+    """Compute the signature that MLflow and Standard Webhooks share."""
+    content = f"{number}.{timestamp}.".encode() + body
+    return "v1," + base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
+
+
+def mlflow(payload: Any, *, secret: str = SECRET, at: float = NOW, number: str = "d-1") -> Request:
+    """Give a request as MLflow sends it."""
+    body, timestamp = encode(payload), str(int(at))
+    headers = {
+        "x-mlflow-delivery-id": number,
+        "x-mlflow-timestamp": timestamp,
+        "x-mlflow-signature": standard(secret.encode(), number, timestamp, body),
+    }
+    return Request("POST", "/mlflow", headers, body, "192.0.2.7")
+
+
+def job(payload: Any, *, username: str = "databricks", password: str = SECRET) -> Request:
+    """Give a notification of a job."""
+    login = base64.b64encode(f"{username}:{password}".encode()).decode()
+    return Request(
+        "POST", "/databricks-jobs", {"authorization": f"Basic {login}"}, encode(payload), "192.0.2.7"
+    )
+
+
+def own(payload: Any, *, secret: str = KEY, at: float = NOW, number: str = "msg-1") -> Request:
+    """Give an event of our own kind."""
+    body, timestamp = encode(payload), str(int(at))
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    headers = {
+        "webhook-id": number,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": standard(key, number, timestamp, body),
+    }
+    return Request("POST", "/events", headers, body, "192.0.2.7")
 
 
 def gateway_event(request: Request) -> dict[str, Any]:
