@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
@@ -53,23 +54,51 @@ def open_target(api_url: str | None, settings: StackSettings, running: ExitStack
 
 
 def _workflows(routes: tuple[Route, ...]) -> list[Workflow]:
-    """Make a workflow for each one that a route starts, declaring the inputs that its routes send."""
-    by_workflow: dict[tuple[str, str, str], list[Route]] = {}
+    """Make a workflow for each one that a route starts, and for each event one that listens to it."""
+    groups: dict[tuple[str, ...], list[Route]] = {}
     for route in routes:
         target = route.target
-        by_workflow.setdefault((target.owner, target.repository, target.workflow_id), []).append(route)
+        key = (target.owner, target.repository, target.workflow_id, target.event_type)
+        groups.setdefault(key, []).append(route)
     return [
-        Workflow(
-            owner=owner,
-            repository=repository,
-            id=int(workflow_id) if workflow_id.isdecimal() else _FIRST_WORKFLOW_ID + number,
-            file=f"workflow-{workflow_id}.yml" if workflow_id.isdecimal() else workflow_id,
-            name=_title(workflow_id),
-            refs=tuple({route.target.ref: None for route in group}),
-            inputs=tuple({name: None for route in group for name in route.inputs}),
-        )
-        for number, ((owner, repository, workflow_id), group) in enumerate(by_workflow.items())
+        _listening(group, number) if group[0].target.event_type else _dispatched(group, number)
+        for number, group in enumerate(groups.values(), _FIRST_WORKFLOW_ID)
     ]
+
+
+def _dispatched(routes: list[Route], number: int) -> Workflow:
+    """Make the workflow that these routes dispatch, declaring the inputs that they send."""
+    target = routes[0].target
+    is_number = target.workflow_id.isdecimal()
+    return Workflow(
+        owner=target.owner,
+        repository=target.repository,
+        id=int(target.workflow_id) if is_number else number,
+        file=f"workflow-{target.workflow_id}.yml" if is_number else target.workflow_id,
+        name=_title(target.workflow_id),
+        refs=tuple({route.target.ref: None for route in routes}),
+        inputs=tuple({name: None for route in routes for name in route.inputs}),
+    )
+
+
+def _listening(routes: list[Route], number: int) -> Workflow:
+    """Make a workflow that listens to the event of these routes, and shows the deliveries' ids if it is told.
+
+    Where it is told no id, GitHub titles its runs by the event's type.
+    """
+    target = routes[0].target
+    file = f"on-{re.sub(r'[^A-Za-z0-9._-]+', '-', target.event_type)}.yml"
+    has_id = any("delivery_id" in route.target.client_payload for route in routes)
+    return Workflow(
+        owner=target.owner,
+        repository=target.repository,
+        id=number,
+        file=file,
+        name=_title(file),
+        run_name="${{ github.event.client_payload.delivery_id }}" if has_id else "",
+        has_dispatch_trigger=False,
+        event_types=(target.event_type,),
+    )
 
 
 def _title(workflow_id: str) -> str:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 import urllib3
@@ -24,7 +25,14 @@ EDITIONS = {"github.com": GITHUB_COM, "ghes-3.17": GHES_3_17}
 SPOKEN = [("github.com", OLD), ("github.com", NEW), ("ghes-3.17", OLD)]
 WORKFLOW = "/repos/{owner}/{repo}/actions/workflows/{workflow_id}"
 MINTING = "/app/installations/{installation_id}/access_tokens"
-OPERATIONS = {f"{WORKFLOW}/dispatches", f"{WORKFLOW}/runs", MINTING}
+REPOSITORY = "/repos/{owner}/{repo}"
+OPERATIONS = {
+    f"{WORKFLOW}/dispatches",
+    f"{WORKFLOW}/runs",
+    f"{REPOSITORY}/dispatches",
+    f"{REPOSITORY}/actions/runs",
+    MINTING,
+}
 ROOT = "/repos/acme/models/actions"
 NOW = 1_790_000_000.0
 INPUTS = [
@@ -44,10 +52,15 @@ class Sender:
         workflows = [
             Workflow("acme", "models", 7, "deploy.yml", "Deploy", refs=("main", "refs/heads/x/y")),
             Workflow("acme", "models", 8, "Überall & mehr.yml", "Odd"),
+            Workflow("acme", "models", 9, "on-promoted.yml", "Promote", event_types=None),
         ]
         settings = Settings(edition=EDITIONS[edition])
         github = simulated.GitHub(
-            workflows, tokens=[TOKEN], clock=lambda: NOW, settings=settings, app=keys.app()
+            workflows,
+            tokens=[TOKEN],
+            clock=lambda: NOW,
+            settings=settings,
+            app=keys.app(permissions={"actions": "write", "contents": "write"}),
         )
         self.server = stack.enter_context(GitHubServer(github))
         pool = urllib3.PoolManager()
@@ -131,9 +144,23 @@ def test_undescribed_query_is_noticed(sender: Sender, query: str) -> None:
         validate_query(sender.version, "GET", f"{ROOT}/workflows/7/runs", query, sender.edition)
 
 
-def test_minting_is_as_described(sender: Sender) -> None:
+@pytest.mark.parametrize(
+    "payload",
+    [{}, {"model": {"name": "churn", "tags": ["ä", 5, None]}}, {str(number): "" for number in range(10)}],
+    ids=["none", "nested", "ten"],
+)
+def test_event_of_a_repository_is_as_described(sender: Sender, payload: dict[str, Any]) -> None:
+    """Every event is one that the description allows, and so is the listing of what it started."""
+    target = Target("acme", "models", event_type="model promoted", client_payload=payload)
+    assert sender.github.dispatch(DispatchRequest(target, payload), TOKEN).status == 204
+    assert sender.github.runs(target, TOKEN, (NOW - 60, NOW)).content["total_count"] == 1
+    sender.judge()
+
+
+@pytest.mark.parametrize("event_type", ["", "promoted"])
+def test_minting_is_as_described(sender: Sender, event_type: str) -> None:
     """A token is asked for as the description allows, and GitHub mints it."""
-    target = Target("acme", "models", "deploy.yml", "main")
+    target = Target("acme", "models", "deploy.yml", "main", event_type)
     answer = sender.github.installation_token(str(keys.INSTALLATION_ID), keys.signed(NOW), target)
     assert answer.status == 201
     sender.judge()

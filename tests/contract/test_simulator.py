@@ -22,19 +22,22 @@ from modelrelay.local.github import (
 from tests.simulator import keys
 
 from . import openapi
-from .openapi import NotDescribedError, validate_answer, validate_request
+from .openapi import NotDescribedError, validate_answer, validate_query, validate_request
 
 TOKEN = "github_pat_simulated"
 OLD, NEW = "2022-11-28", "2026-03-10"
 ROOT = "/repos/acme/models/actions"
 DISPATCHES = f"{ROOT}/workflows/7/dispatches"
+EVENTS = "/repos/acme/models/dispatches"
+EVENT = {"event_type": "promoted", "client_payload": {"model": "churn"}}
 RATE_LIMIT = "/rate_limit"
 MINTING = f"/app/installations/{keys.INSTALLATION_ID}/access_tokens"
 NOW = 1_790_000_000.0
+SPAN = "2026-09-21T14:12:00Z..2026-09-21T14:14:00Z"
 EDITIONS = {"github.com": GITHUB_COM, "ghes-3.17": GHES_3_17}
 SPOKEN = [("github.com", OLD), ("github.com", NEW), ("ghes-3.17", OLD)]
 WORKFLOWS = [
-    Workflow("acme", "models", 7, "deploy.yml", "Deploy", inputs=("model",)),
+    Workflow("acme", "models", 7, "deploy.yml", "Deploy", inputs=("model",), event_types=("promoted",)),
     Workflow("acme", "models", 8, "paused.yml", "Paused", state="disabled_manually"),
     Workflow("acme", "others", 9, "deploy.yml", "Deploy others"),
 ]
@@ -49,11 +52,20 @@ NOT_DESCRIBED: Mapping[tuple[str, int], str] = {
     ("dispatch", 422): "documented in prose and known from practice: ref, inputs, trigger, disabled",
     ("dispatch", 429): "the secondary limit comes before every operation",
     ("dispatch", 503): "an outage can't be described",
+    ("event", 307): "as for a dispatch",
+    ("event", 400): "a body that isn't JSON never reaches the operation",
+    ("event", 401): "authentication comes before every operation",
+    ("event", 403): "permissions and limits come before every operation",
+    ("event", 429): "the secondary limit comes before every operation",
+    ("event", 503): "an outage can't be described",
     ("workflows", 401): "authentication comes before every operation",
     ("workflows", 404): "as for a dispatch",
     ("runs", 401): "authentication comes before every operation",
     ("runs", 404): "as for a dispatch",
     ("runs", 422): "the simulator's own: a `created` that is no date is told instead of ignored",
+    ("repository_runs", 401): "authentication comes before every operation",
+    ("repository_runs", 404): "as for a dispatch",
+    ("repository_runs", 422): "as for the runs of a workflow",
     ("run", 401): "authentication comes before every operation",
     ("run", 404): "as for a dispatch",
     ("minting", 400): "a body that isn't JSON never reaches the operation",
@@ -61,12 +73,15 @@ NOT_DESCRIBED: Mapping[tuple[str, int], str] = {
 }
 OPERATIONS = {
     "dispatch": ("POST", DISPATCHES),
+    "event": ("POST", EVENTS),
     "workflows": ("GET", f"{ROOT}/workflows"),
     "runs": ("GET", f"{ROOT}/workflows/7/runs"),
+    "repository_runs": ("GET", f"{ROOT}/runs"),
     "run": ("GET", f"{ROOT}/runs/17000000001"),
     "rate_limit": ("GET", RATE_LIMIT),
     "minting": ("POST", MINTING),
 }
+BODIES: Mapping[str, Any] = {"dispatch": {"ref": "main"}, "event": EVENT}
 
 
 class Caller:
@@ -76,7 +91,7 @@ class Caller:
         self.edition, self.version = edition, version
         self.token = token
         settings = Settings(edition=EDITIONS[edition])
-        self.app = keys.app(permissions={"actions": "write", "checks": "read"})
+        self.app = keys.app(permissions={"actions": "write", "contents": "write", "checks": "read"})
         self.line = Line(
             GitHub(WORKFLOWS, tokens=[TOKEN], clock=lambda: NOW, settings=settings, app=self.app)
         )
@@ -116,13 +131,21 @@ def judge_error(name: str, answer: Answer) -> None:
     assert all(isinstance(value, str) for value in error.values())
 
 
+def judge_described(caller: Caller, method: str, path: str, answer: Answer) -> None:
+    """Hold an answer against the description, which forgets the `status` that every 422 carries."""
+    body = answer.json() if answer.body else None
+    if body and answer.status == 422:
+        assert body.pop("status") == "422"
+    validate_answer(caller.version, method, path, answer.status, body, caller.edition)
+
+
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_good_answers_are_as_described(caller: Caller, name: str) -> None:
     """Every operation's good answer fits the description of its edition and version."""
     dispatched = caller.call("POST", DISPATCHES, {"ref": "main", "inputs": {"model": "churn"}})
     assert dispatched.status == (200 if caller.version == NEW else 204)
     method, path = OPERATIONS[name]
-    answer = dispatched if name == "dispatch" else caller.call(method, path)
+    answer = dispatched if name == "dispatch" else caller.call(method, path, BODIES.get(name))
     assert answer.status < 300
     caller.judge(method, path, answer)
 
@@ -167,13 +190,77 @@ def test_simulator_and_description_agree_on_bodies(caller: Caller, body: Any) ->
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        EVENT,
+        {"event_type": "promoted"},
+        {"event_type": "x" * 100, "client_payload": {}},
+        {"event_type": "x" * 101},
+        {"event_type": ""},
+        {"event_type": None},
+        {"event_type": 5},
+        {"client_payload": {}},
+        {"event_type": "promoted", "client_payload": {str(number): [{}] for number in range(10)}},
+        {"event_type": "promoted", "client_payload": {str(number): "" for number in range(11)}},
+        {"event_type": "promoted", "client_payload": None},
+        {"event_type": "promoted", "client_payload": "{}"},
+        {"event_type": "promoted", "client_payload": []},
+        {"event_type": "promoted", "inputs": {}},
+        [],
+    ],
+)
+def test_simulator_and_description_agree_on_events(caller: Caller, body: Any) -> None:
+    """An event is refused exactly when the description forbids it; answer and refusal are as described."""
+    answer = caller.call("POST", EVENTS, body)
+    try:
+        validate_request(caller.version, "POST", EVENTS, body, caller.edition)
+    except ValidationError:
+        assert answer.status == 422
+    else:
+        assert answer.status == 204
+    judge_described(caller, "POST", EVENTS, answer)
+
+
+def test_large_event_is_refused_as_described(caller: Caller) -> None:
+    """The limit that the description has in prose alone leads to a refusal that it describes."""
+    answer = caller.call("POST", EVENTS, EVENT | {"client_payload": {"model": "x" * 65_536}})
+    assert answer.status == 422
+    judge_described(caller, "POST", EVENTS, answer)
+
+
+@pytest.mark.parametrize("query", ["", f"event=repository_dispatch&created={SPAN}&per_page=1"])
+def test_runs_of_a_repository_are_as_described(caller: Caller, query: str) -> None:
+    """The listing of a repository, with runs of both kinds of dispatch, is as described, and its query."""
+    caller.call("POST", DISPATCHES, {"ref": "main"})
+    caller.call("POST", EVENTS, EVENT)
+    method, path = OPERATIONS["repository_runs"]
+    validate_query(caller.version, method, path, query, caller.edition)
+    answer = caller.call(method, path, query=query)
+    caller.judge(method, path, answer)
+    events = [run["event"] for run in answer.json()["workflow_runs"]]
+    assert events == ["repository_dispatch", "workflow_dispatch"][: 1 if query else 2]
+
+
+@pytest.mark.parametrize("name", ["runs", "repository_runs", "run"])
+def test_run_of_an_event_is_as_described(caller: Caller, name: str) -> None:
+    """A run that an event started is described wherever it is shown."""
+    caller.call("POST", EVENTS, EVENT)
+    method, path = OPERATIONS[name]
+    answer = caller.call(method, path)
+    caller.judge(method, path, answer)
+    assert b'"event": "repository_dispatch"' in answer.body
+
+
+@pytest.mark.parametrize(
     ("name", "body", "query", "status"),
     [
         ("dispatch", {"ref": "nowhere"}, "", 422),
         ("dispatch", {"ref": "main", "inputs": {"x": ""}}, "", 422),
         ("dispatch", {}, "", 422),
         ("dispatch", b"{", "", 400),
+        ("event", b"{", "", 400),
         ("runs", None, "created=soon", 422),
+        ("repository_runs", None, "created=soon", 422),
         ("minting", b"{", "", 400),
     ],
 )
@@ -194,13 +281,29 @@ def test_bad_credentials_have_the_usual_form(caller: Caller, name: str) -> None:
     judge_error(name, answer)
 
 
-@pytest.mark.parametrize("name", sorted(OPERATIONS.keys() - {"rate_limit", "minting"}))
+@pytest.mark.parametrize("name", sorted(OPERATIONS.keys() - {"rate_limit", "minting", "event"}))
 def test_not_found_has_the_usual_form(caller: Caller, name: str) -> None:
     """An unknown repository is answered alike by every operation."""
     method, path = OPERATIONS[name]
     answer = caller.call(method, path.replace("/acme/", "/nobody/"), {"ref": "main"})
     assert answer.status == 404
     judge_error(name, answer)
+
+
+def test_event_of_an_unknown_repository_is_as_described(caller: Caller) -> None:
+    """The description knows the 404 of an event, unlike that of the other operations."""
+    answer = caller.call("POST", EVENTS.replace("acme", "nobody"), EVENT)
+    assert answer.status == 404
+    caller.judge("POST", EVENTS, answer)
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS.keys() - {"garbage", "unprocessable"}))
+def test_faults_of_an_event_have_the_usual_form(caller: Caller, preset: str) -> None:
+    """An event meets the same faults in the same form."""
+    caller.line.faults.inject(PRESETS[preset])
+    answer = caller.call("POST", EVENTS, EVENT)
+    assert answer.status >= 300
+    judge_error("event", answer)
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS.keys() - {"garbage"}))
@@ -216,6 +319,7 @@ SCOPES: list[dict[str, Any]] = [
     {},
     {"permissions": {"actions": "write"}},
     {"repositories": ["models"], "permissions": {"actions": "read"}},
+    {"repositories": ["models"], "permissions": {"actions": "read", "contents": "write"}},
     {"repositories": ["models", "others"]},
     {"repositories": []},
 ]
@@ -268,8 +372,7 @@ def test_refused_minting_is_as_described(
     change(caller.app)
     answer = caller.call("POST", MINTING, body)
     assert answer.status == status
-    described = {name: value for name, value in answer.json().items() if name != "status" or status != 422}
-    validate_answer(caller.version, "POST", MINTING, status, described, caller.edition)
+    judge_described(caller, "POST", MINTING, answer)
 
 
 def test_runs_of_an_app_are_as_described(caller: Caller) -> None:
@@ -295,6 +398,9 @@ def test_missing_permission_has_the_usual_form(caller: Caller) -> None:
     assert answer.status == 403
     assert answer.headers["x-accepted-github-permissions"] == "actions=write"
     judge_error("dispatch", answer)
+    event = caller.call("POST", EVENTS, EVENT)
+    assert (event.status, event.headers["x-accepted-github-permissions"]) == (403, "contents=write")
+    judge_error("event", event)
 
 
 @pytest.mark.parametrize(("name", "status"), NOT_DESCRIBED)
@@ -323,7 +429,7 @@ def test_broken_answer_is_noticed(change: dict[str, Any]) -> None:
         validate_answer(NEW, "POST", DISPATCHES, 200, broken)
 
 
-@pytest.mark.parametrize("name", ["workflows", "runs", "run", "rate_limit", "minting"])
+@pytest.mark.parametrize("name", ["workflows", "runs", "repository_runs", "run", "rate_limit", "minting"])
 def test_missing_field_is_noticed(caller: Caller, name: str) -> None:
     """An answer without a field that the description requires fails."""
     caller.call("POST", DISPATCHES, {"ref": "main"})
@@ -355,10 +461,12 @@ def test_versions_differ_as_announced() -> None:
         validate_answer(NEW, "GET", RATE_LIMIT, 200, old_rate)
 
 
-def test_silent_answer_with_a_body_is_noticed() -> None:
+@pytest.mark.parametrize(("version", "path"), [(OLD, DISPATCHES), (OLD, EVENTS), (NEW, EVENTS)])
+def test_silent_answer_with_a_body_is_noticed(version: str, path: str) -> None:
     """204 has no body."""
+    validate_answer(version, "POST", path, 204, None)
     with pytest.raises(ValidationError):
-        validate_answer(OLD, "POST", DISPATCHES, 204, {})
+        validate_answer(version, "POST", path, 204, {})
 
 
 def test_described_refusal_is_judged() -> None:

@@ -1,4 +1,4 @@
-"""A GitHub on this machine that answers a workflow dispatcher as the real one does, and fails on demand.
+"""A GitHub on this machine that answers a dispatcher as the real one does, and fails on demand.
 
 `GitHub` is the state and needs no socket; `Line` puts `Faults` in front of it; `GitHubServer` serves both.
 """

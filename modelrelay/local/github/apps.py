@@ -6,6 +6,7 @@ The wording is GitHub's, as its clients quote it.
 import hashlib
 import itertools
 import json
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from modelrelay.local.github.model import Actor, App, Minted, Workflow
 from modelrelay.local.github.render import number_of
 
 MAX_JWT_SECONDS = 600
+_EVENT = re.compile(r".*/(?:repos/[^/]+/[^/]+|repositories/[^/]+)/dispatches")
 _LEVELS = {"": 0, "read": 1, "write": 2}
 
 
@@ -26,7 +28,7 @@ class Caller:
     repositories: Collection[str] | None = None
     permissions: Mapping[str, str] | None = None
 
-    def check(self, slug: str, method: str) -> None:
+    def check(self, slug: str, permission: str, level: str) -> None:
         """Let through what the credential is good for.
 
         Raises:
@@ -34,9 +36,17 @@ class Caller:
         """
         if self.repositories is not None and slug.lower() not in self.repositories:
             raise answers.not_found()
-        needed = "read" if method == "GET" else "write"
-        if self.permissions is not None and not _covers(self.permissions, "actions", needed):
-            raise answers.not_accessible(f"actions={needed}")
+        if self.permissions is not None and not _covers(self.permissions, permission, level):
+            raise answers.not_accessible(f"{permission}={level}")
+
+
+def needed(method: str, path: str) -> tuple[str, str]:
+    """Say which permission a call needs of an App's token, and its level.
+
+    GitHub wants `contents` from whoever dispatches an event of a repository, and else `actions`.
+    """
+    permission = "contents" if _EVENT.fullmatch(path) else "actions"
+    return permission, "read" if method == "GET" else "write"
 
 
 class Installation:

@@ -1,6 +1,6 @@
 """What a person or a test controls the simulator with: the page and the `/_simulator/` endpoints.
 
-GET     runs        the runs, newest first, with their inputs (`?limit=N`, as for requests)
+GET     runs        the runs, newest first, with their inputs or payload (`?limit=N`, as for requests)
 POST    runs        start a run by hand, as another person would: `ByHand` as JSON; answers it with 201
 GET     requests    the requests and what became of them, newest first
 GET     state       counts, limits, workflows, faults
@@ -90,12 +90,14 @@ def _endpoint(line: Line, request: Request, query: Mapping[str, str]) -> Answer:
 
 
 def run_entry(run: Run) -> dict[str, Any]:
-    """Return a run with what GitHub hides of it: its inputs and the body that asked for it."""
+    """Return a run with what GitHub hides of it: its inputs or payload, and the body that asked for it."""
     return {
         "id": run.id,
         "repository": run.workflow.slug,
         "workflow": run.workflow.file,
         "ref": run.ref,
+        "event": run.event,
+        "event_type": run.event_type,
         "actor": run.actor.login,
         "inputs": dict(run.inputs),
         "created_at": timestamp(run.created_at),

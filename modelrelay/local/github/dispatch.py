@@ -1,89 +1,82 @@
-"""The checks that a `workflow_dispatch` must pass before GitHub accepts it."""
+"""What the dispatches of a workflow and of a repository have in common: what is accepted, how it is read.
+
+GitHub tells everything that is wrong with a body's form at once, a line for each.
+"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from modelrelay.local.github.answers import invalid_request, problem
-from modelrelay.local.github.model import Edition, Workflow
 
-MAX_INPUT_CHARACTERS = 65_535
-# From this version on a dispatch always tells about its run, so asking for it became an error.
-ALWAYS_DETAILS = "2026-03-10"
+MAX_CHARACTERS = 65_535
 
 
 @dataclass(frozen=True)
 class Dispatch:
-    """A dispatch that GitHub accepts."""
+    """A dispatch that GitHub accepts; `request` is its decoded body.
 
-    ref: str
+    That of a workflow has a `ref`, that of a repository an `event_type`; the other one is empty.
+    """
+
     inputs: Mapping[str, Any]
-    wants_details: bool
-    body: Any
+    request: Any
+    ref: str = ""
+    event_type: str = ""
+    wants_details: bool = False
 
 
-def accept(workflow: Workflow, body: bytes, version: str, edition: Edition) -> Dispatch:
-    """Check a dispatch in GitHub's order: its form, then the workflow, the ref and the inputs.
+def decode(body: bytes) -> dict[str, Any]:
+    """Read a body.
 
     Raises:
-        RefusedError: with the 400 or 422 that GitHub answers.
+        RefusedError: It isn't JSON, or not an object.
     """
-    decoded = _decode(body)
-    _check_form(decoded, version, edition)
-    _check_workflow(workflow, decoded["ref"])
-    inputs = decoded.get("inputs") or {}
-    _check_inputs(workflow, inputs)
-    details = version >= ALWAYS_DETAILS or decoded.get("return_run_details") is True
-    return Dispatch(decoded["ref"], inputs, details, decoded)
-
-
-def _decode(body: bytes) -> Any:
     try:
-        return json.loads(body)
+        decoded = json.loads(body)
     except ValueError:
         raise problem(400, "Problems parsing JSON") from None
-
-
-def _check_form(body: Any, version: str, edition: Edition) -> None:
-    if not isinstance(body, dict):
+    if not isinstance(decoded, dict):
         raise invalid_request("The body is not an object.")
-    permitted = {"ref", "inputs"}
-    if edition.gives_run_details and version < ALWAYS_DETAILS:
-        permitted.add("return_run_details")
-    if unknown := [name for name in body if name not in permitted]:
-        raise invalid_request(f'"{unknown[0]}" is not a permitted key.')
-    if "ref" not in body:
-        raise invalid_request('"ref" wasn\'t supplied.')
-    if not isinstance(body["ref"], str):
-        raise invalid_request(f"For 'properties/ref', {json.dumps(body['ref'])} is not a string.")
-    if not isinstance(body.get("return_run_details", False), bool):
-        raise invalid_request("For 'properties/return_run_details', the value is not a boolean.")
-    _check_form_of_inputs(body.get("inputs", {}), edition)
+    return decoded
 
 
-def _check_form_of_inputs(inputs: Any, edition: Edition) -> None:
-    if not isinstance(inputs, dict):
-        raise invalid_request(f"For 'properties/inputs', {json.dumps(inputs)} is not an object.")
-    if len(inputs) > edition.max_inputs:
-        raise invalid_request(
-            f"No more than {edition.max_inputs} properties are allowed; {len(inputs)} were supplied."
-        )
+def refuse(complaints: Iterable[str]) -> None:
+    """Refuse a body with all complaints about its form, if there are any."""
+    if text := "\n".join(complaints):
+        raise invalid_request(text)
 
 
-def _check_workflow(workflow: Workflow, ref: str) -> None:
-    if workflow.state != "active":
-        raise problem(422, "Cannot trigger a 'workflow_dispatch' on a disabled workflow")
-    if not workflow.knows_ref(ref):
-        raise problem(422, f"No ref found for: {ref}")
-    if not workflow.has_dispatch_trigger:
-        raise problem(422, "Workflow does not have 'workflow_dispatch' trigger")
+def check_keys(body: Mapping[str, Any], permitted: Collection[str], required: str) -> Iterator[str]:
+    """Complain about unknown keys and a missing one."""
+    unknown = [json.dumps(name) for name in sorted(body.keys() - permitted)]
+    if unknown:
+        verdict = "are not permitted keys" if len(unknown) > 1 else "is not a permitted key"
+        yield f"{', '.join(unknown)} {verdict}."
+    if required not in body:
+        yield f'"{required}" wasn\'t supplied.'
 
 
-def _check_inputs(workflow: Workflow, inputs: Mapping[str, Any]) -> None:
-    declared = workflow.inputs
-    if declared is not None and (unexpected := [name for name in inputs if name not in declared]):
-        raise problem(422, f"Unexpected inputs provided: {json.dumps(unexpected)}")
-    compact = json.dumps(inputs, separators=(",", ":"), ensure_ascii=False)
-    if len(compact) > MAX_INPUT_CHARACTERS:
-        raise problem(422, "inputs are too large.")
+def check_text(body: Mapping[str, Any], name: str) -> Iterator[str]:
+    """Complain about a value that is there and no string."""
+    if name in body and not isinstance(body[name], str):
+        yield f"For 'properties/{name}', {_shown(body[name])} is not a string."
+
+
+def check_object(body: Mapping[str, Any], name: str, most: int) -> Iterator[str]:
+    """Complain about a value that is there and no object, or one of more than `most` properties."""
+    value = body.get(name, {})
+    if not isinstance(value, dict):
+        yield f"For 'properties/{name}', {_shown(value)} is not an object."
+    elif len(value) > most:
+        yield f"No more than {most} properties are allowed; {len(value)} were supplied."
+
+
+def is_too_large(value: Mapping[str, Any]) -> bool:
+    """Tell whether a value has too many characters (not bytes) as compact JSON."""
+    return len(json.dumps(value, separators=(",", ":"), ensure_ascii=False)) > MAX_CHARACTERS
+
+
+def _shown(value: Any) -> str:
+    return "nil" if value is None else json.dumps(value)

@@ -5,6 +5,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
+from modelrelay.local.github.apps import needed
 from modelrelay.local.github.faults import Fault, Faults
 from modelrelay.local.github.model import Answer, Request
 from modelrelay.local.github.state import GitHub
@@ -72,7 +73,8 @@ class Line:
             return self.github.handle(request)
         if fault.drop == "before":
             return None
-        instead = fault.answer(self.github.moved(request.path))
+        permission = "=".join(needed(request.method, request.path))
+        instead = fault.answer(self.github.moved(request.path), permission)
         answer = self.github.handle(request, instead=instead, effect=fault.takes_effect)
         return None if fault.drop else answer
 

@@ -15,6 +15,8 @@ from modelrelay.local.github.model import Answer, Request
 
 # In a fault's header: the same resource on the same host, addressed as after a rename.
 MOVED = "{moved}"
+# The permission that an App would need for the request.
+NEEDED = "{needed}"
 
 
 class FaultError(ValueError):
@@ -70,11 +72,17 @@ class Fault:
         """Tell whether `match` occurs in the path or the body."""
         return self.match in request.path or self.match.encode() in request.body
 
-    def answer(self, moved: str) -> Answer | None:
-        """Return the answer that stands in for the true one; None when there is none to give."""
+    def answer(self, moved: str, needed: str = "actions=write") -> Answer | None:
+        """Return the answer that stands in for the true one; None when there is none to give.
+
+        `moved` and `needed` are filled in where a header holds `{moved}` or `{needed}`.
+        """
         if self.status is None:
             return None
-        given = {name.lower(): value.replace(MOVED, moved) for name, value in self.headers.items()}
+        given = {
+            name.lower(): value.replace(MOVED, moved).replace(NEEDED, needed)
+            for name, value in self.headers.items()
+        }
         return Answer(self.status, {"content-type": JSON_TYPE, **given}, self.body.encode())
 
 
@@ -104,7 +112,7 @@ PRESETS: Mapping[str, Fault] = {
             "forbidden",
             403,
             "Resource not accessible by personal access token",
-            {"x-accepted-github-permissions": "actions=write"},
+            {"x-accepted-github-permissions": NEEDED},
         ),
         _refusal(
             "sso",

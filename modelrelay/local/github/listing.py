@@ -27,7 +27,7 @@ def select(runs: Sequence[Run], query: Mapping[str, str]) -> Sequence[Run]:
     """Keep the runs that the filters `event`, `branch`, `status` and `created` let through."""
     wanted = created_filter(query["created"]) if query.get("created") else None
     facts: dict[str, Callable[[Run], str]] = {
-        "event": lambda _: "workflow_dispatch",
+        "event": lambda run: run.event,
         "branch": lambda run: run.ref.removeprefix("refs/heads/"),
         "status": lambda run: run.status,
     }

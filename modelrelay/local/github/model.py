@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 TOKEN_SECONDS = 3600
-_EXPRESSION = re.compile(r"\$\{\{\s*inputs\.([\w-]+)\s*\}\}")
+_INPUTS, _PAYLOAD = "inputs", "github.event.client_payload"
+_EXPRESSION = re.compile(r"\$\{\{\s*(inputs|github\.event\.client_payload)\.([\w-]+)\s*\}\}")
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,12 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Workflow:
-    """A workflow file that can be dispatched.
+    """A workflow file that can be dispatched, or that listens to its repository's events.
 
-    `inputs` are the names that it declares; None accepts any, which spares a test the list.
-    `run_name` is its `run-name:`, in which `${{ inputs.NAME }}` is filled in.
+    `inputs` are the names that it declares; None accepts any, which spares a test the list. The first of
+    `refs` is the default branch. `event_types` are those of `on: repository_dispatch`; None listens to any.
+    `run_name` is its `run-name:`, in which `${{ inputs.NAME }}` is filled in, and for an event
+    `${{ github.event.client_payload.NAME }}`.
     """
 
     owner: str
@@ -75,6 +78,7 @@ class Workflow:
     inputs: tuple[str, ...] | None = None
     run_name: str = "${{ inputs.delivery_id }}"
     has_dispatch_trigger: bool = True
+    event_types: tuple[str, ...] | None = ()
 
     @property
     def slug(self) -> str:
@@ -85,10 +89,20 @@ class Workflow:
         """Tell whether a branch or tag exists, given by its short or its full name."""
         return any(ref in {known, f"refs/heads/{known}", f"refs/tags/{known}"} for known in self.refs)
 
-    def title(self, inputs: Mapping[str, Any]) -> str:
-        """Fill in `run-name:`; GitHub shows the workflow's name when that leaves nothing."""
-        filled = _EXPRESSION.sub(lambda found: str(inputs.get(found[1], "")), self.run_name)
-        return filled.strip() or self.name
+    def listens_to(self, event_type: str) -> bool:
+        """Tell whether an event of its repository starts it; a disabled workflow hears none."""
+        return self.state == "active" and (self.event_types is None or event_type in self.event_types)
+
+    def title(self, inputs: Mapping[str, Any], event_type: str = "") -> str:
+        """Fill in `run-name:` from a dispatch's inputs, or from an event's payload, never from both.
+
+        When that leaves nothing, GitHub shows the event's type, or the workflow's name.
+        """
+        source = _PAYLOAD if event_type else _INPUTS
+        filled = _EXPRESSION.sub(
+            lambda found: _text(inputs.get(found[2])) if found[1] == source else "", self.run_name
+        )
+        return filled.strip() or event_type or self.name
 
 
 @dataclass(frozen=True)
@@ -142,7 +156,11 @@ class Minted:
 
 @dataclass(frozen=True)
 class Run:
-    """A run that was dispatched; `request` is the decoded body that asked for it."""
+    """A run that was dispatched; `request` is the decoded body that asked for it.
+
+    `event_type` is that of the `repository_dispatch` which started it, whose `client_payload` are the
+    `inputs`; empty where the workflow itself was dispatched.
+    """
 
     id: int
     number: int
@@ -155,6 +173,12 @@ class Run:
     display_title: str
     html_url: str
     request: Any
+    event_type: str = ""
+
+    @property
+    def event(self) -> str:
+        """What started it, by GitHub's name."""
+        return "repository_dispatch" if self.event_type else "workflow_dispatch"
 
 
 @dataclass(frozen=True)
@@ -187,3 +211,17 @@ class Settings:
     secondary_status: int = 403
     listing_lag: float = 0.0
     keep: int = 10_000
+
+
+def _text(value: Any) -> str:
+    """Write a value as an expression of a workflow does."""
+    match value:
+        case str():
+            return value
+        case None:
+            return ""
+        case dict():
+            return "Object"
+        case list():
+            return "Array"
+    return json.dumps(value)

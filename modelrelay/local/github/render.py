@@ -74,7 +74,7 @@ def run_document(run: Run, sites: Sites) -> dict[str, Any]:
         "run_number": run.number,
         "run_attempt": 1,
         "referenced_workflows": [],
-        "event": "workflow_dispatch",
+        "event": run.event,
         "display_title": run.display_title,
         "status": run.status,
         "conclusion": None,

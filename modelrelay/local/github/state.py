@@ -7,13 +7,12 @@ and a simulation in virtual time. It is not safe for threads: whoever has severa
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from modelrelay.local.github import answers, render
-from modelrelay.local.github.apps import Caller, Installation
-from modelrelay.local.github.dispatch import Dispatch, accept
+from modelrelay.local.github import answers, render, repository_dispatch, workflow_dispatch
+from modelrelay.local.github.apps import Caller, Installation, needed
 from modelrelay.local.github.limits import Limits
 from modelrelay.local.github.listing import page_of, select
 from modelrelay.local.github.model import (
@@ -27,16 +26,16 @@ from modelrelay.local.github.model import (
     Workflow,
 )
 from modelrelay.local.github.render import Sites
+from modelrelay.local.github.runs import Runs
 
 _VERSION = "x-github-api-version"
 # Asking about the limits costs nothing.
 _FREE = "rate_limit"
-_FIRST_RUN_ID = 17_000_000_001
 _TOKEN_OWNER = Caller(Actor("octocat"))
 
 
 class GitHub:
-    """The part of GitHub's REST API that a workflow dispatcher meets.
+    """The part of GitHub's REST API that meets whoever dispatches workflows or a repository's events.
 
     `tokens` are personal ones, all of the user `octocat`; `app` may call too, with tokens that it mints.
     """
@@ -57,19 +56,23 @@ class GitHub:
         self._tokens = frozenset(tokens)
         self._installation = Installation(app, self.workflows, clock) if app else None
         self._request_ids = itertools.count(1)
-        self._run_ids = itertools.count(_FIRST_RUN_ID)
+        self._runs = Runs(self.settings.keep, clock)
         self.reset()
 
     def reset(self) -> None:
         """Forget every run and every use of a limit; ids go on counting, so none is given twice."""
-        self._runs: dict[int, Run] = {}
+        self._runs.forget()
         self.limits = Limits(self.settings, self.clock)
-        self.accepted = 0
 
     @property
     def runs(self) -> list[Run]:
         """The runs still kept, newest first."""
-        return list(reversed(self._runs.values()))
+        return self._runs.newest_first
+
+    @property
+    def accepted(self) -> int:
+        """How many runs have been started."""
+        return self._runs.started
 
     @property
     def violations(self) -> int:
@@ -108,7 +111,12 @@ class GitHub:
         """
         body = json.dumps({"ref": ref or workflow.refs[0], "inputs": inputs or {}}).encode()
         edition = self.settings.edition
-        return self._create_run(workflow, accept(workflow, body, edition.versions[-1], edition), Actor(login))
+        dispatch = workflow_dispatch.accept(workflow, body, edition.versions[-1], edition)
+        return self._runs.start(workflow, dispatch, Actor(login), self.sites.web)
+
+    def lists(self, run: Run) -> bool:
+        """Tell whether a listing shows a run by now."""
+        return run.created_at <= self.clock() - self.settings.listing_lag
 
     def moved(self, path: str) -> str:
         """Return the address by number that GitHub redirects to when a repository was renamed."""
@@ -170,19 +178,28 @@ class GitHub:
         if segments != [_FREE]:
             self.limits.admit(self._account(request), request.method)
         if segments[0] == "repos":
-            caller.check("/".join(segments[1:3]), request.method)
-        query = dict(parse_qsl(request.query))
+            caller.check("/".join(segments[1:3]), *needed(request.method, "/".join(["", *segments])))
         match request.method, segments:
             case "GET", [_] if segments == [_FREE]:
                 return self._show_limits(request)
-            case "GET", ["repos", owner, name, "actions", "workflows"]:
-                return self._list_workflows(f"{owner}/{name}", query)
+            case "GET", ["repos", owner, name, *rest]:
+                return self._show(f"{owner}/{name}", rest, dict(parse_qsl(request.query)))
+            case "POST", ["repos", owner, name, "dispatches"]:
+                return self._dispatch_event(f"{owner}/{name}", request, caller.actor)
             case "POST", ["repos", owner, name, "actions", "workflows", key, "dispatches"]:
                 return self._dispatch(self._workflow(f"{owner}/{name}", key), request, caller.actor)
-            case "GET", ["repos", owner, name, "actions", "workflows", key, "runs"]:
-                return self._list_runs(self._workflow(f"{owner}/{name}", key), query)
-            case "GET", ["repos", owner, name, "actions", "runs", key] if key.isdecimal():
-                return self._show_run(f"{owner}/{name}", int(key))
+        raise answers.not_found()
+
+    def _show(self, slug: str, path: list[str], query: Mapping[str, str]) -> Answer:
+        match path:
+            case ["actions", "workflows"]:
+                return self._list_workflows(slug, query)
+            case ["actions", "workflows", key, "runs"]:
+                return self._list_runs(self._workflow(slug, key), query)
+            case ["actions", "runs"]:
+                return self._list_runs_of(self._workflows_of(slug), query)
+            case ["actions", "runs", key] if key.isdecimal():
+                return self._show_run(slug, int(key))
         raise answers.not_found()
 
     def _check_client(self, request: Request) -> None:
@@ -241,43 +258,32 @@ class GitHub:
         return answers.reply(200, {"total_count": len(found), "workflows": page})
 
     def _list_runs(self, workflow: Workflow, query: Mapping[str, str]) -> Answer:
-        listed_until = self.clock() - self.settings.listing_lag
-        visible = [run for run in self.runs if run.workflow is workflow and run.created_at <= listed_until]
-        found = select(visible, query)
+        return self._list_runs_of([workflow], query)
+
+    def _list_runs_of(self, workflows: Sequence[Workflow], query: Mapping[str, str]) -> Answer:
+        runs = [run for run in self.runs if any(run.workflow is each for each in workflows)]
+        found = [run for run in select(runs, query) if self.lists(run)]
         page = [render.run_document(run, self.sites) for run in page_of(found, query)]
         return answers.reply(200, {"total_count": len(found), "workflow_runs": page})
 
     def _show_run(self, slug: str, number: int) -> Answer:
-        run = self._runs.get(number)
+        run = self._runs.find(number)
         if run is None or run.workflow.slug.lower() != slug.lower():
             raise answers.not_found()
         return answers.reply(200, render.run_document(run, self.sites))
 
     def _dispatch(self, workflow: Workflow, request: Request, actor: Actor) -> Answer:
         version = request.header(_VERSION)
-        dispatch = accept(workflow, request.body, version, self.settings.edition)
-        run = self._create_run(workflow, dispatch, actor)
+        dispatch = workflow_dispatch.accept(workflow, request.body, version, self.settings.edition)
+        run = self._runs.start(workflow, dispatch, actor, self.sites.web)
         if not dispatch.wants_details:
             return answers.no_content()
         return answers.reply(200, render.dispatch_document(run, self.sites))
 
-    def _create_run(self, workflow: Workflow, dispatch: Dispatch, actor: Actor) -> Run:
-        number = next(self._run_ids)
-        run = Run(
-            id=number,
-            number=self.accepted + 1,
-            workflow=workflow,
-            actor=actor,
-            ref=dispatch.ref,
-            inputs=dispatch.inputs,
-            created_at=self.clock(),
-            status="queued",
-            display_title=workflow.title(dispatch.inputs),
-            html_url=f"{self.sites.web}/{workflow.slug}/actions/runs/{number}",
-            request=dispatch.body,
-        )
-        self.accepted += 1
-        self._runs[run.id] = run
-        if len(self._runs) > self.settings.keep:
-            del self._runs[next(iter(self._runs))]
-        return run
+    def _dispatch_event(self, slug: str, request: Request, actor: Actor) -> Answer:
+        workflows = self._workflows_of(slug)
+        dispatch = repository_dispatch.accept(request.body)
+        for workflow in workflows:
+            if workflow.listens_to(dispatch.event_type):
+                self._runs.start(workflow, dispatch, actor, self.sites.web)
+        return answers.no_content()
