@@ -23,7 +23,7 @@ deploy: setup ## Deploy the stack with the AWS credentials of this shell: make d
 destroy: setup ## Delete the stack; queues, ledger and secrets stay unless relay.retain_data is false
 	@$(BIN)/modelrelay destroy $(ARGS)
 
-test: check ## Everything CI runs: checks, then all tests with coverage
+test: check .build/mlflow.stamp ## Everything CI runs: checks, then all tests with coverage
 	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
 
 check: $(VENV)/dev.stamp node_modules/dev.stamp ## Formatting, lint and types
@@ -55,6 +55,13 @@ $(VENV)/operate.stamp: $(VENV)/bin/python requirements/operate.txt pyproject.tom
 $(VENV)/dev.stamp: $(VENV)/operate.stamp requirements/dev.txt
 	@echo "Installing the development packages ..."
 	@$(PIP) -r requirements/dev.txt
+	@touch $@
+
+# MLflow, which tests run beside the pipeline; it is apart so that what it depends on binds none of ours.
+.build/mlflow.stamp: requirements/mlflow.txt | $(VENV)/operate.stamp
+	@echo "Installing MLflow for the tests (half a minute) ..."
+	@$(PYTHON) -m venv --clear --without-pip .build/mlflow
+	@PIP_PYTHON=.build/mlflow/bin/python $(PIP) -r requirements/mlflow.txt
 	@touch $@
 
 # The CDK CLI alone; tests add GitHub's API description, which is large.
