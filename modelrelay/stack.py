@@ -33,16 +33,18 @@ class Resource:
 
 
 class Session:
-    """An account and region, by this shell's settings unless named.
+    """A stack in an account and region, by this shell's settings unless named.
 
     Args:
         profile: An AWS profile.
         region: An AWS region.
+        stack: The stack's name.
     """
 
-    def __init__(self, profile: str | None = None, region: str | None = None) -> None:
+    def __init__(self, profile: str | None = None, region: str | None = None, stack: str = cdk.STACK) -> None:
         self._profile = profile
         self._named_region = region
+        self._stack = stack
 
     def cdk(self, *arguments: str) -> None:
         """Run the CDK CLI on this terminal.
@@ -62,9 +64,9 @@ class Session:
 
     def bootstrapped(self) -> bool:
         """Tell whether the account and region are prepared for CDK."""
-        with _explained():
+        with self.explained():
             try:
-                self._client("ssm").get_parameter(Name=_BOOTSTRAP_PARAMETER)
+                self.client("ssm").get_parameter(Name=_BOOTSTRAP_PARAMETER)
             except ClientError as error:
                 if error.response["Error"]["Code"] == "ParameterNotFound":
                     return False
@@ -73,24 +75,33 @@ class Session:
 
     def output(self, name: str) -> str:
         """Give one of the stack's outputs."""
-        with _explained():
-            description = self._client("cloudformation").describe_stacks(StackName=cdk.STACK)
-        for output in description["Stacks"][0].get("Outputs", []):
-            if output["OutputKey"] == name:
-                return str(output["OutputValue"])
-        raise CommandError(f"The stack {cdk.STACK} has no output {name}. Is it deployed from this version?")
+        try:
+            return self.outputs[name]
+        except KeyError:
+            raise CommandError(
+                f"The stack {self._stack} has no output {name}. Is it deployed from this version?"
+            ) from None
+
+    @cached_property
+    def outputs(self) -> dict[str, str]:
+        """All of the stack's outputs."""
+        with self.explained():
+            description = self.client("cloudformation").describe_stacks(StackName=self._stack)
+        return {
+            each["OutputKey"]: each["OutputValue"] for each in description["Stacks"][0].get("Outputs", [])
+        }
 
     def secret(self, name: str) -> str:
         """Give a secret's current value."""
-        with _explained():
-            return str(self._client("secretsmanager").get_secret_value(SecretId=name)["SecretString"])
+        with self.explained():
+            return str(self.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"])
 
     def resources(self) -> list[Resource]:
         """List what the stack made."""
-        with _explained():
-            cloudformation = self._client("cloudformation")
-            template = cloudformation.get_template(StackName=cdk.STACK)["TemplateBody"]["Resources"]
-            pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=cdk.STACK)
+        with self.explained():
+            cloudformation = self.client("cloudformation")
+            template = cloudformation.get_template(StackName=self._stack)["TemplateBody"]["Resources"]
+            pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=self._stack)
             return [
                 Resource(
                     kind=found["ResourceType"],
@@ -101,7 +112,8 @@ class Session:
                 for found in page["StackResourceSummaries"]
             ]
 
-    def _client(self, service: Any) -> Any:
+    def client(self, service: Any) -> Any:
+        """Make a client for a service; call it within `explained`."""
         config = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 3})
         return self._boto.client(service, region_name=self._region, config=config)
 
@@ -114,18 +126,21 @@ class Session:
         named = self._named_region or os.environ.get("AWS_REGION") or self._boto.region_name
         return named or _DEFAULT_REGION
 
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Turn what AWS or its client says into a message for people.
 
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Turn what AWS or its client says into a message for people."""
-    try:
-        yield
-    except ClientError as error:
-        told = error.response["Error"]
-        if "does not exist" in told.get("Message", ""):
-            raise CommandError(
-                f"There is no stack {cdk.STACK} in this account and region. Deploy it first."
-            ) from None
-        raise CommandError(f"AWS refused ({told['Code']}): {told.get('Message', '')}") from None
-    except BotoCoreError as error:
-        raise CommandError(f"AWS can't be reached with this shell's settings: {error}") from None
+        Raises:
+            CommandError: AWS refused, or can't be reached.
+        """
+        try:
+            yield
+        except ClientError as error:
+            told = error.response["Error"]
+            if "does not exist" in told.get("Message", "") and self._stack in told["Message"]:
+                raise CommandError(
+                    f"There is no stack {self._stack} in this account and region. Deploy it first."
+                ) from None
+            raise CommandError(f"AWS refused ({told['Code']}): {told.get('Message', '')}") from None
+        except BotoCoreError as error:
+            raise CommandError(f"AWS can't be reached with this shell's settings: {error}") from None

@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from functions.ingest.senders import SENDERS
-from infra.mistakes import SettingsError
-from infra.settings import RELAY_KEY, StackSettings, from_context
-from modelrelay import send
-from modelrelay.cdk import ROOT
+from infra.settings import RELAY_KEY
+from modelrelay import configuration, send
 from modelrelay.errors import CommandError
 from modelrelay.local.deployment import Deployment
 from modelrelay.local.emulator import REGION, Emulator
@@ -70,7 +68,7 @@ def up(options: Options, progress: Progress) -> None:
     """
     with Signals() as signals, ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="modelrelay-")))
-        target = open_target(options.github_api_url, _settings(options.context), running)
+        target = open_target(options.github_api_url, configuration.settings(options.context), running)
         context = _local_context(options.context, target)
         _check_port(options.port)
         emulator = _start_emulator(folder, running, signals, progress)
@@ -98,21 +96,12 @@ def up(options: Options, progress: Progress) -> None:
         signals.wait()
 
 
-def _settings(given: Mapping[str, Any]) -> StackSettings:
-    """Read the settings from `cdk.json`'s context, with what was given in its place."""
-    written = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
-    try:
-        return from_context(written | dict(given))
-    except SettingsError as error:
-        raise CommandError(f"The configuration can't be used:\n{error}") from None
-
-
 def _local_context(given: Mapping[str, Any], target: GitHubTarget) -> dict[str, Any]:
     """Point the pipeline at the GitHub of this run, enable every sender, and leave out what only AWS has.
 
     That is: secrets and networks that exist already, callers' addresses, and people's mail.
     """
-    relay = _settings(given).relay.model_dump(mode="json", exclude_unset=True)
+    relay = configuration.settings(given).relay.model_dump(mode="json", exclude_unset=True)
     for only_on_aws in ("vpc", "alarms"):
         relay.pop(only_on_aws, None)
     relay["github"] = {**relay.get("github", {}), "api_url": target.api_url}
@@ -121,7 +110,9 @@ def _local_context(given: Mapping[str, Any], target: GitHubTarget) -> dict[str, 
     for only_on_aws in ("secret_names", "allowed_cidrs"):
         relay["ingest"].pop(only_on_aws, None)
     context = dict(given) | {RELAY_KEY: relay}
-    _settings(context)  # An address of GitHub's that can't be used is told before anything starts.
+    configuration.settings(
+        context
+    )  # An address of GitHub's that can't be used is told before anything starts.
     return context
 
 

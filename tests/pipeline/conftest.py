@@ -84,6 +84,26 @@ class Pipeline:
             aws_secret_access_key="test",
         )
 
+    def cli(self, *arguments: str, given: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run the operator's command line against the pipeline, as a person does; `given` is typed or piped in."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "GITHUB_"))}
+        aws = {
+            "AWS_ENDPOINT_URL": self.ready["aws_endpoint_url"],
+            "AWS_REGION": self.ready["region"],
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        }
+        line = [sys.executable, "-m", "modelrelay", *arguments]
+        return subprocess.run(
+            line,
+            cwd=ROOT,
+            env=kept | aws | environment,
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
     def github(self, method: str, path: str, content: Any = None) -> Any:
         """Call the simulator's own interface."""
         url = f"{self.ready['github_api_url']}/_simulator/{path}"
