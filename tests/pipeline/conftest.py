@@ -85,7 +85,7 @@ class Pipeline:
         )
 
     def cli(self, *arguments: str, given: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run the operator's command line against the pipeline, as a person does; `given` is typed or piped in."""
+        """Run the operator's command line against the pipeline, as a person does; `given` is piped in."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "GITHUB_"))}
         aws = {
             "AWS_ENDPOINT_URL": self.ready["aws_endpoint_url"],

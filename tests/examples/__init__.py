@@ -1,0 +1,1 @@
+"""What people copy, run as they run it."""
