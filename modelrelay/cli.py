@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from modelrelay.commands import deployment, local, route, sending
+from modelrelay.commands import deployment, events, local, route, sending
 from modelrelay.errors import CommandError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.command()(deployment.deploy)
 app.command()(deployment.destroy)
 app.command()(sending.send)
 app.add_typer(route.app, name="route")
+app.add_typer(events.app, name="events")
 app.add_typer(local.app, name="local")
 
 

@@ -7,6 +7,7 @@ body of `type`, `timestamp` and `data`.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields as attributes
 from dataclasses import replace
@@ -29,6 +30,7 @@ from functions.ingest.signature import Proof
 
 ID_HEADER: Final = "webhook-id"
 _PREFIX: Final = "whsec_"
+_SIGNATURES: Final = re.compile(r"v\w+,[A-Za-z0-9+/=]+( v\w+,[A-Za-z0-9+/=]+)*")
 
 IDENTIFIERS: Final = ("workspace_id", "job_id", "run_id", "parent_run_id")
 """The fields of `data` that may be texts or whole numbers."""
@@ -53,7 +55,7 @@ def verify(request: Request, secrets: Sequence[str], now: float) -> bool:
     proof = Proof(
         headers.get(ID_HEADER, ""),
         headers.get("webhook-timestamp", ""),
-        headers.get("webhook-signature", "").split(" "),
+        _signatures(headers.get("webhook-signature", "")),
     )
     return proof.holds(request.body, _keys(secrets), now)
 
@@ -101,6 +103,11 @@ def _fact(event: Event, request: Request) -> str:
         getattr(event, each.name) for each in attributes(event) if each.name not in {"fact", "occurred_at"}
     ]
     return identify(request.headers[ID_HEADER], *told)
+
+
+def _signatures(header: str) -> list[str]:
+    """Split the header; one of any other form, such as a header that was sent twice, has none."""
+    return header.split(" ") if _SIGNATURES.fullmatch(header) else []
 
 
 def _keys(secrets: Sequence[str]) -> list[bytes]:

@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn
 
 from functions.ingest.http import Malformed
 
-_MAX_NAME: Final = 1024
+MAX_NAME: Final = 1024
 """Longer than any name a registry allows; keeps a name from filling a log line."""
 
 
@@ -170,7 +170,7 @@ def plain_text(value: object) -> bool:
 
 def _whole(value: object) -> int:
     """Read a whole number from text or JSON; -1 for what is none."""
-    if not isinstance(value, int | str) or isinstance(value, bool) or len(str(value)) > _MAX_NAME:
+    if not isinstance(value, int | str) or isinstance(value, bool) or len(str(value)) > MAX_NAME:
         return -1
     try:
         return int(value)
@@ -185,8 +185,8 @@ def _utc(moment: datetime, timespec: str = "milliseconds") -> str:
 def _plain(value: object, key: str) -> str:
     if not isinstance(value, str):
         raise Malformed(f"'{key}' is not a string.")
-    if len(value) > _MAX_NAME:
-        raise Malformed(f"'{key}' is longer than {_MAX_NAME} characters.")
+    if len(value) > MAX_NAME:
+        raise Malformed(f"'{key}' is longer than {MAX_NAME} characters.")
     if not plain_text(value):
         raise Malformed(f"'{key}' holds control characters or broken Unicode.")
     return value

@@ -96,7 +96,7 @@ def test_a_wrong_signature_is_a_401(pipeline: Pipeline, signature: str) -> None:
     reply = pipeline.post(event(), headers)
     assert (reply.status, reply.json()) == (
         401,
-        {"error": "The request is not signed with the webhook's secret."},
+        {"error": "The request does not prove that it comes from this sender."},
     )
 
 

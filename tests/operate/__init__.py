@@ -1,0 +1,1 @@
+"""The command line, in this process: what it says, and what it refuses."""
