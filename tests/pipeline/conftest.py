@@ -22,6 +22,35 @@ import urllib3
 from modelrelay.cdk import ROOT
 
 START_SECONDS = 120
+ROUTES: list[dict[str, Any]] = [
+    {"name": "default"},
+    {
+        "name": "jobs",
+        "events": ["jobs.on_failure"],
+        "target": {"workflow_id": "notify.yml"},
+        "inputs": {"model_name": "${job_name}", "run_id": "${run_id}"},
+    },
+    {
+        "name": "promoted",
+        "models": ["event-*"],
+        "target": {
+            "type": "repository_dispatch",
+            "event_type": "promoted",
+            "client_payload": {
+                "model_name": "${model_name}",
+                "details": {"version": "${version}", "stages": ["${from_stage}", "${to_stage}"]},
+                "delivery_id": "${delivery_id}",
+            },
+        },
+    },
+    {
+        "name": "second",
+        "models": ["both-*"],
+        "target": {"owner": "another-organisation", "repository": "others"},
+    },
+]
+"""The default route, as it is without a configuration, and others that only certain models come to."""
+
 HTTP = urllib3.PoolManager(retries=False)
 
 
@@ -117,12 +146,12 @@ class Pipeline:
     def runs(self, model: str) -> list[Any]:
         """Give the runs that were started for a model, oldest first."""
         runs = self.github("GET", "runs")
-        return [run for run in reversed(runs) if run["inputs"]["model_name"] == model]
+        return [run for run in reversed(runs) if run["inputs"].get("model_name") == model]
 
     def requests(self, model: str) -> list[Any]:
         """Give the requests about a model that GitHub got, oldest first."""
         exchanges = reversed(self.github("GET", "requests"))
-        return [item for item in exchanges if item["body"] and item["body"]["inputs"]["model_name"] == model]
+        return [item for item in exchanges if _told(item["body"] or {}).get("model_name") == model]
 
     def dead_letters(self) -> list[Any]:
         """Look at the dead letters and leave them where they are."""
@@ -179,6 +208,11 @@ class Pipeline:
             for name in names
             for event in logs.filter_log_events(logGroupName=name)["events"]
         ]
+
+
+def _told(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give what a dispatch tells: a workflow's inputs, or the payload of a repository's event."""
+    return dict(body.get("inputs") or body.get("client_payload") or {})
 
 
 def transition(model: str, version: int, **fields: Any) -> bytes:
@@ -241,7 +275,7 @@ def stop(process: subprocess.Popen[str]) -> str:
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     """The pipeline, deployed once for all tests, and stopped as a person stops it."""
     ready_file = tmp_path_factory.mktemp("pipeline") / "ready.json"
-    process = start(ready_file)
+    process = start(ready_file, "--context", f"relay={json.dumps({'routes': ROUTES})}")
     try:
         yield Pipeline(wait_until_ready(process, ready_file), process.pid)
     finally:
