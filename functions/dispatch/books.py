@@ -82,8 +82,14 @@ class Books:
         """Write an outcome down, and give it back.
 
         What GitHub did is done, so where the ledger fails for long the outcome stands without it, and the
-        log line says so (`unsettled`); the claim lapses.
+        log line says so (`unsettled`); the claim lapses. So does a wait. What was only found out can be
+        found out again: it does not stand without the ledger.
+
+        Raises:
+            Overtaken: Somebody else has moved the delivery, and nothing was called.
+            LedgerUnavailable: The ledger fails, and nothing was called.
         """
+        stands = work.entry.state is State.CLAIMED or isinstance(outcome, Wait)
         work.entry = settled(work.entry, outcome, work.holder)
         tries_left = _SETTLE_TRIES
         while True:
@@ -91,11 +97,11 @@ class Books:
             try:
                 work.entry = self._ledger.move(work.delivery, work.entry, self._clock())
                 break
-            except Overtaken as error:
-                work.facts["unsettled"] = type(error).__name__
-                break
-            except LedgerUnavailable as error:
-                if not tries_left or work.time_left() < SETTLE_SECONDS:
+            except (Overtaken, LedgerUnavailable) as error:
+                may_try = tries_left and work.time_left() >= SETTLE_SECONDS
+                if isinstance(error, Overtaken) or not may_try:
+                    if not stands:
+                        raise
                     work.facts["unsettled"] = type(error).__name__
                     break
             self._sleep(_SETTLE_PAUSE_SECONDS)

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -41,6 +41,9 @@ LAST_LOOK_SECONDS: Final = 20.0
 
 SKEW_SECONDS: Final = 1.0
 """How far GitHub's clock and ours may be apart; both are kept by NTP."""
+
+APART_SECONDS: Final = 2 * SKEW_SECONDS + 1.0
+"""How long after the end of one call another's runs can be told from its own: GitHub tells whole seconds."""
 
 KNOWN_SECONDS: Final = 7 * 24 * 3600.0
 KNOWN_RUNS: Final = 200
@@ -158,10 +161,12 @@ def judge(
         return LookAgain(at, json.dumps(seen) if seen else "")
     if not candidates:
         return NotStarted()
-    several = len(candidates) > 1 and not routes[delivery.route].target.event_type
-    if several or _has_rival(delivery, routes, entry, ledger, now):
+    may_be_several = bool(routes[delivery.route].target.event_type)
+    spans = _rivals(candidates, delivery, routes, ledger, now)
+    own = [run for run in candidates if not _fits(run, spans)]
+    if not own or (len(candidates) > 1 and not may_be_several):
         return Undecided("More than one run may be its own.")
-    return Found(candidates[0].id, candidates[0].url)
+    return Found(own[0].id, own[0].url)
 
 
 def _seen(entry: Entry) -> list[Run]:
@@ -174,8 +179,7 @@ def _candidates(runs: list[Run], route: Route, entry: Entry, ledger: Ledger) -> 
     ours = _ours(entry, ledger)
     known = [run for run in runs if run.id in ours]
     shown = any(_DELIVERY_ID.search(run.title) for run in runs)
-    # Of a repository's event GitHub tells no run, so ours can't be seen not to show their ids.
-    if passes_id(route) and (shown or not (known or route.target.event_type)):
+    if passes_id(route) and (shown or (goes_by_title(route) and not known)):
         return []  # The workflow shows delivery ids, and none of the titles has this one's.
     actors = {run.actor for run in known}
     ref = route.target.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
@@ -183,7 +187,7 @@ def _candidates(runs: list[Run], route: Route, entry: Entry, ledger: Ledger) -> 
         run
         for run in runs
         if run.id not in ours
-        and any(first <= run.created_at <= last for first, last in _windows(entry))
+        and _fits(run, json.loads(past(entry) or "[]"))
         and (route.target.event_type or run.ref == ref)
         and not _DELIVERY_ID.search(run.title)
         and (not actors or run.actor in actors)
@@ -198,10 +202,17 @@ def past(entry: Entry) -> str:
     return json.dumps(spans[-_PAST_CALLS:])
 
 
-def _windows(entry: Entry) -> list[tuple[int, float]]:
-    """Give when the runs of the delivery's calls may have been created; GitHub tells whole seconds."""
-    spans = json.loads(past(entry) or "[]")
-    return [(int(since - SKEW_SECONDS), until + SKEW_SECONDS) for since, until in spans]
+def _fits(run: Run, spans: Iterable[tuple[float, float]]) -> bool:
+    """Tell whether a run may have been created in one of the spans; GitHub tells whole seconds."""
+    return any(int(since - SKEW_SECONDS) <= run.created_at <= until + SKEW_SECONDS for since, until in spans)
+
+
+def goes_by_title(route: Route) -> bool:
+    """Tell whether a run is taken to be known by its title, until one of ours is seen that isn't.
+
+    GitHub tells no run of a repository's event, so none of ours could be seen not to show its id.
+    """
+    return passes_id(route) and not route.target.event_type
 
 
 def passes_id(route: Route) -> bool:
@@ -215,19 +226,20 @@ def _ours(entry: Entry, ledger: Ledger) -> frozenset[int]:
     return frozenset(record.entry.run_id for record in islice(dispatched, KNOWN_RUNS))
 
 
-def _has_rival(
-    delivery: Delivery, routes: Mapping[str, Route], entry: Entry, ledger: Ledger, now: float
-) -> bool:
-    """Tell whether another call in doubt started the same workflow at the same time."""
-    first, last = entry.doubt_since - SKEW_SECONDS, entry.doubt_until + SKEW_SECONDS
+def _rivals(
+    candidates: list[Run], delivery: Delivery, routes: Mapping[str, Route], ledger: Ledger, now: float
+) -> list[tuple[float, float]]:
+    """Give the spans of other deliveries' calls to the same target, of which no run is on record."""
+    since = min(run.created_at for run in candidates) - SKEW_SECONDS - CALL_SECONDS
     mine = routes[delivery.route].target.starts
     elsewhere = {name for name, route in routes.items() if route.target.starts != mine}
-    for state in (State.UNKNOWN, State.CLAIMED, State.DEAD_LETTERED, State.DISPATCHED):
-        for other in ledger.in_state(state, first - CALL_SECONDS, now):
-            meanwhile = any(since <= last and until >= first for since, until in _unaccounted(other.entry))
-            if other.id != delivery.id and other.about["route"] not in elsewhere and meanwhile:
-                return True
-    return False
+    return [
+        span
+        for state in (State.UNKNOWN, State.CLAIMED, State.DEAD_LETTERED, State.DISPATCHED)
+        for other in ledger.in_state(state, since, now)
+        if other.id != delivery.id and other.about["route"] not in elsewhere
+        for span in _unaccounted(other.entry)
+    ]
 
 
 def _unaccounted(entry: Entry) -> list[tuple[float, float]]:

@@ -127,8 +127,8 @@ class Trouble:
 
     def _put_off(self, work: Work, failed: Failed) -> Outcome:
         """Try again later: not before the gate opens, nor before a look can tell what GitHub did."""
-        silence = failed.sent and not lookup.passes_id(work.route)
-        closed_until = self._gate.failed(work.entry.doubt_until + 2 * lookup.SKEW_SECONDS if silence else 0.0)
+        silence = failed.sent and not lookup.goes_by_title(work.route)
+        closed_until = self._gate.failed(work.entry.doubt_until + lookup.APART_SECONDS if silence else 0.0)
         now = self._clock()
         seconds = max(self._backoff(work), closed_until - now)
         if failed.sent:

@@ -51,7 +51,7 @@ class Bystanders:
 
     def begin(self) -> None:
         """Plan when they do."""
-        cooperative = [each for each in self._github.workflows if "${{" in each.run_name]
+        cooperative = [each for each in self._github.workflows if "${{ inputs." in each.run_name]
         for _ in range(self._random.choice([0, 0, 3, 10])):
             at = START + self._random.random() * self._stage.plan.horizon
             if cooperative:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from random import Random
 from typing import Final
 
-from modelrelay.local.github import Answer, App, GitHub, Request, Run, Settings, Workflow
-from modelrelay.local.github.answers import reply
-from modelrelay.local.github.listing import page_of, select
-from modelrelay.local.github.render import run_document
+from modelrelay.local.github import App, GitHub, Request, Run, Settings
 from tests.simulation.plan import Plan
 
 QUICK_SECONDS: Final = 5.0
@@ -66,12 +63,6 @@ class SimulatedGitHub(GitHub):
             return False
         return True
 
-    def _list_runs(self, workflow: Workflow, query: Mapping[str, str]) -> Answer:
-        found = select([run for run in self.runs if run.workflow is workflow], query)
-        found = [run for run in found if self.lists(run)]
-        page = [run_document(run, self.sites) for run in page_of(found, query)]
-        return reply(200, {"total_count": len(found), "workflow_runs": page})
-
     def list_from(self, run: Run, by: float) -> None:
         """Decide when a new run is listed, at a given moment at the latest; or much later, if GitHub lies."""
         lag = self._random.choice([self._plan.listing_lag, QUICK_SECONDS]) * self._random.random()
@@ -88,7 +79,7 @@ def _app() -> App:
     # Imported here, because it takes a tenth of a second, and most worlds have no App.
     from tests.simulator import keys  # noqa: PLC0415
 
-    return keys.app()
+    return keys.app(permissions={"actions": "write", "contents": "write"})
 
 
 def _app_secret() -> str:

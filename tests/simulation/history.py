@@ -76,6 +76,7 @@ class History:
     faults: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
     deaths: Counter[str] = field(default_factory=Counter)
+    undecided: set[str] = field(default_factory=set)
 
     def defect(self, what: str) -> None:
         """Note that the functions call something in a way in which it can't be called."""
@@ -128,6 +129,8 @@ class History:
         """Note a log line of dispatch."""
         outcome = str(fields.get("outcome", message))
         self.outcomes[outcome] += 1
+        if fields.get("look_up") == "Undecided":
+            self.undecided.add(str(fields["delivery"]))
         if outcome == "Failed" and fields.get("error") not in _EXPECTED_ERRORS:
             self.defect(
                 f"an attempt failed with {fields.get('error')}: {json.dumps(dict(fields), default=str)}"

@@ -40,11 +40,26 @@ TROUBLES: Final[Mapping[str, tuple[float, float, float]]] = {
 
 
 class Kind(Enum):
-    """What a workflow does with a delivery's id: `run-name` shows it; it isn't told, or in vain."""
+    """What a workflow does with a delivery's id: `run-name` shows it; it isn't told, or in vain.
+
+    It is dispatched itself, or listens to its repository's events.
+    """
 
     SHOWS = auto()
     PLAIN = auto()
     HIDES = auto()
+    LISTENS = auto()
+    LISTENS_AND_SHOWS = auto()
+
+    @property
+    def listens(self) -> bool:
+        """Whether it is started by its repository's events."""
+        return self in {Kind.LISTENS, Kind.LISTENS_AND_SHOWS}
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it is told the delivery's id."""
+        return self not in {Kind.PLAIN, Kind.LISTENS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,34 +189,47 @@ def _kinds(random: Random, *, lies: bool) -> dict[str, Kind]:
     another way of lying.
     """
     names = ["default"] if random.random() < 0.7 else ["production", "everything"]
-    weights = [6, 3, 1] if lies else [6, 4, 0]
+    weights = [6, 3, 1, 1, 1] if lies else [6, 4, 0, 1, 1]
     return {name: random.choices(list(Kind), weights)[0] for name in names}
 
 
 def _route(name: str, on_unknown: str, kind: Kind) -> Route:
-    inputs = {"model_name": "${model_name}", "model_version": "${version}"}
+    told = {"model_name": "${model_name}", "model_version": "${version}"}
+    if kind.is_told:
+        told["delivery_id"] = "${delivery_id}"
+    target = (
+        Target("acme", "models", event_type=name, client_payload=told)
+        if kind.listens
+        else Target("acme", "models", f"{name}.yml", "main")
+    )
     return Route(
         name=name,
         events=(STAGE_TRANSITIONED,),
         models=(),
         to_stages=("Production",) if name == "production" else (),
         aliases=(),
-        target=Target("acme", "models", f"{name}.yml", "main"),
-        inputs={**inputs, "delivery_id": "${delivery_id}"} if kind is not Kind.PLAIN else inputs,
+        target=target,
+        inputs={} if kind.listens else told,
         on_unknown=on_unknown,
     )
 
 
 def _workflow(number: int, name: str, kind: Kind) -> Workflow:
-    inputs = ("model_name", "model_version")
+    inputs = ("model_name", "model_version", "delivery_id")
+    titles = {
+        Kind.SHOWS: "Deploy ${{ inputs.delivery_id }}",
+        Kind.LISTENS_AND_SHOWS: "Deploy ${{ github.event.client_payload.delivery_id }}",
+    }
     return Workflow(
         "acme",
         "models",
         number,
         f"{name}.yml",
         f"Deploy {name}",
-        inputs=(*inputs, "delivery_id") if kind is not Kind.PLAIN else inputs,
-        run_name="Deploy ${{ inputs.delivery_id }}" if kind is Kind.SHOWS else "",
+        inputs=inputs if kind.is_told else inputs[:2],
+        run_name=titles.get(kind, ""),
+        has_dispatch_trigger=not kind.listens,
+        event_types=(name,) if kind.listens else (),
     )
 
 

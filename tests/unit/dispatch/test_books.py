@@ -162,12 +162,29 @@ def test_no_time_is_spent_that_is_not_there(bench: Bench, seconds: float, tries:
 
 
 def test_overtaken_outcome_is_not_written(bench: Bench) -> None:
-    """What somebody else wrote stands, at once; the line says so."""
+    """What somebody else wrote stands, at once; what a call did is done, and the line says so."""
     known(bench)
-    mine = work()
+    mine = work(Entry(state=State.CLAIMED))
     assert bench.books().settle(mine, DONE) is DONE
     assert mine.facts == {"unsettled": "Overtaken"}
     assert (bench.entry().holder, bench.clock.naps) == ("earlier", [])
+
+
+@pytest.mark.parametrize(
+    ("call", "outcome"),
+    [("transact dispatched", DONE), ("put dead-lettered", DeadLetter(Told(), "unknown-outcome"))],
+)
+def test_what_was_found_out_does_not_stand_without_the_ledger(
+    bench: Bench, call: str, outcome: Outcome
+) -> None:
+    """Nothing was called: the message comes back and it is found out again, for the ledger to know."""
+    earlier = Entry(state=State.UNKNOWN, **DOUBT)
+    bench.hang(call, fails, times=4)
+    with pytest.raises(LedgerUnavailable):
+        bench.books().settle(work(earlier), outcome)
+    known(bench)
+    with pytest.raises(Overtaken):
+        bench.books().settle(work(earlier), outcome)
 
 
 @pytest.mark.parametrize(("seconds", "waited"), [(-5.0, 1.0), (0.0, 1.0), (1.5, 1.5), (900.0, 900.0)])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from functions.core.ledger import Entry, State
-from functions.core.settings import Route
+from functions.core.settings import Route, Target
 from functions.dispatch.batch import BEGIN_SECONDS
 from functions.dispatch.outcome import Dispatched, Wait
 from modelrelay.local.github import GHES_3_17, PRESETS, Fault, Settings
@@ -20,6 +20,8 @@ from .simulator import OLD, refusal
 OTHER = delivery(model_name="fraud")
 HOLD = replace(ROUTE, on_unknown="hold")
 TITLED = replace(ROUTE, inputs={"delivery_id": "${delivery_id}"})
+TOLD = {"delivery_id": "${delivery_id}"}
+EVENT = replace(ROUTE, target=Target("acme", "models", event_type="promoted", client_payload=TOLD), inputs={})
 UNTITLED = replace(ROUTE, inputs={"hidden": "${delivery_id}"})
 ACCEPTED = replace(PRESETS["outage"], accept=True)
 REFUSED = refusal(503)
@@ -232,7 +234,7 @@ def test_look_needs_no_turn_among_calls(bench: Bench) -> None:
     assert sum(bench.gate().calls.values()) == 2
 
 
-@pytest.mark.parametrize(("route", "silence"), [(ROUTE, NOW + 12), (TITLED, 0)])
+@pytest.mark.parametrize(("route", "silence"), [(ROUTE, NOW + 13), (TITLED, 0), (EVENT, NOW + 13)])
 def test_silence_follows_a_call_in_doubt(bench: Bench, route: Route, silence: float) -> None:
     """So that its run can be told from others, nobody calls until it can't be created any more.
 

@@ -80,3 +80,24 @@ def test_id_may_be_passed_at_any_depth() -> None:
     """A payload passes the id wherever it stands in it."""
     assert passes_id(TITLED)
     assert not passes_id(EVENT)
+
+
+@pytest.mark.parametrize(
+    ("called_at", "settled_at", "verdict"),
+    [
+        (NOW - 5, NOW - 1.1, OURS_IS_17),
+        (NOW - 5, NOW - 1, Undecided("More than one run may be its own.")),
+    ],
+)
+def test_event_just_before_may_have_started_the_run(
+    look: Look, ledger: Ledger, called_at: float, settled_at: float, verdict: Found | Undecided
+) -> None:
+    """GitHub tells whole seconds, and its clock may be ahead: the call before is a rival for so long."""
+    write(ledger, delivery(version="7"), State.DISPATCHED, settled_at, called_at=called_at)
+    assert look(run(), route=EVENT) == verdict
+
+
+def test_run_that_only_this_event_can_have_started_is_its_own(look: Look, ledger: Ledger) -> None:
+    """Of several runs, one that no other call can have started shows that the event was taken."""
+    write(ledger, delivery(version="7"), State.DISPATCHED, NOW - 0.5, called_at=NOW - 1)
+    assert look(run(16, NOW), run(17, NOW + 2), route=EVENT) == OURS_IS_17

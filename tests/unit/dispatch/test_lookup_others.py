@@ -135,9 +135,10 @@ def test_two_runs_that_fit_leave_it_open(look: Look, more: list[Any]) -> None:
     [
         (NOW - 4, NOW - 1.1, False),
         (NOW - 4, NOW - 1, True),
-        (NOW + 3, NOW + 4, True),
-        (UNTIL + 1, UNTIL + 9, True),
-        (UNTIL + 1.1, UNTIL + 9, False),
+        (NOW - 4, UNTIL, True),
+        (NOW + 1, NOW + 9, True),
+        (NOW + 1.9, NOW + 9, True),
+        (NOW + 2, NOW + 9, False),
         (0, 0, False),
     ],
 )
@@ -149,7 +150,7 @@ def test_call_in_doubt_at_the_same_time_leaves_it_open(
     until: float,
     rival: bool,  # noqa: FBT001
 ) -> None:
-    """A run that may be another delivery's, which is in doubt as well, is nobody's for certain."""
+    """A run of whole second that may be another delivery's, in doubt as well, is nobody's for certain."""
     write(ledger, OTHER, state, NOW + 12, doubt_since=float(since), doubt_until=float(until))
     assert look(run()) == (MANY if rival else OURS_IS_17)
     assert look() == NotStarted()
@@ -185,8 +186,8 @@ def test_call_of_another_workflow_is_no_rival(
     [
         (NOW - 1 - CALL_SECONDS - 0.1, False),
         (NOW - 1 - CALL_SECONDS, True),
-        (UNTIL + 1, True),
-        (UNTIL + 1.1, False),
+        (NOW + 1.9, True),
+        (NOW + 2, False),
     ],
 )
 def test_claim_at_the_same_time_leaves_it_open(

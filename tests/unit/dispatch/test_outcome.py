@@ -38,7 +38,10 @@ NO_TRIGGER = "Workflow does not have 'workflow_dispatch' trigger"
 DISABLED = "Cannot trigger a 'workflow_dispatch' on a disabled workflow"
 RUN_URL = "https://github.com/x"
 RUN = {"workflow_run_id": 17, "run_url": "https://api.github.com/x", "html_url": RUN_URL}
-FALSE_NAME = "The owner, repository or workflow_id is wrong, or the credential lacks 'Actions: write' there."
+FALSE_NAME = (
+    "The owner, repository or workflow_id is wrong, or the credential lacks 'Actions: write' "
+    "('Contents: write' for a repository_dispatch) there."
+)
 ELSEWHERE = (
     "GitHub points elsewhere, where the credential is not taken. Mend the target or relay.github.api_url."
 )

@@ -10,7 +10,10 @@ from functions.dispatch.transport import Answer
 
 from ..samples import NOW
 
-FALSE_NAME = "The owner, repository or workflow_id is wrong, or the credential lacks 'Actions: write' there."
+FALSE_NAME = (
+    "The owner, repository or workflow_id is wrong, or the credential lacks 'Actions: write' "
+    "('Contents: write' for a repository_dispatch) there."
+)
 HINTS = {"x-accepted-github-permissions": "actions=write", "x-github-sso": "required"}
 
 
