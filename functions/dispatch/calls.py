@@ -24,7 +24,7 @@ from functions.dispatch import lookup
 from functions.dispatch.books import SETTLE_SECONDS, Books, Work
 from functions.dispatch.credentials import Credentials, NoCredential, TokenRefused
 from functions.dispatch.gate import Gate
-from functions.dispatch.gate_state import BUSY, CREDENTIAL, START_SECONDS, Caller, Later, Ticket
+from functions.dispatch.gate_state import BUSY, CREDENTIAL, PAUSED, START_SECONDS, Caller, Later, Ticket
 from functions.dispatch.github import TIMEOUT_SECONDS, GitHub
 from functions.dispatch.outcome import (
     UNREADABLE,
@@ -125,6 +125,14 @@ class Calls:
         assert outcome is not None  # noqa: S101 - a call has one
         return outcome
 
+    def paused_until(self) -> float:
+        """Give the end of the last pause, in epoch seconds; 0 where there never was one.
+
+        Raises:
+            GateUnavailable: DynamoDB failed.
+        """
+        return self._gate.read().paused_until
+
     def _use_ticket(self, work: Work, call: _Call, *, reads: bool) -> Outcome | None:
         """Make a call once it is allowed; once more if GitHub refuses the credential."""
         outcome = self._try(work, call, reads=reads)
@@ -139,7 +147,7 @@ class Calls:
             decision = self._enter(work, reads=reads)
             work.facts["gate"] = self._gate.last.name(self._clock())
             if isinstance(decision, Later):
-                return self._books.book(work, decision.reason, decision.at)
+                return self._come_back(work, decision)
             token = self._credentials.token(work.route.target)
         except NoCredential as error:
             return self._trouble.without_credential(work, error)
@@ -152,6 +160,12 @@ class Calls:
         except (LedgerUnavailable, Overtaken):
             self._gate.leave(decision)
             raise
+
+    def _come_back(self, work: Work, later: Later) -> Outcome:
+        """Put the delivery off, with a turn unless it only looks at a pause: it keeps the turn it has."""
+        if later.reason == PAUSED:
+            return self._books.wait(work, PAUSED, later.at - self._clock())
+        return self._books.book(work, later.reason, later.at)
 
     def _enter(self, work: Work, *, reads: bool) -> Ticket | Later:
         """Ask the gate; where it is closed because of the credential, once more with that read anew."""

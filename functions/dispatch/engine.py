@@ -25,6 +25,9 @@ REPLAY_SECONDS: Final = 60.0
 MAX_DEATHS: Final = 5
 """How often an attempt may die between its claim and its outcome before a person must look."""
 
+QUEUED_SECONDS: Final = 13 * 24 * 3600.0
+"""How long a delivery may lie on the queue, paused or not: SQS drops it after 14 days."""
+
 _UNAVAILABLE_SECONDS: Final = 20.0
 
 
@@ -66,7 +69,7 @@ class Engine:
         routes: Today's routes by name.
         ledger: What happened to each delivery.
         calls: Makes calls to GitHub.
-        max_age_seconds: How long to keep trying a delivery.
+        max_age_seconds: How long to keep trying a delivery; it begins anew after a pause.
         clock: Seconds since the epoch.
         holder: Gives a new name to each attempt.
     """
@@ -143,10 +146,10 @@ class Engine:
             newest = self._ledger.newest(delivery)
             if newest > delivery.event.occurred_at:
                 return Superseded(Told(detail=f"What happened at {newest} was dispatched in its place."))
-        if self._clock() - message.sent_at > self._max_age_seconds:
-            hours = self._max_age_seconds / 3600
+        tried = self._tried_in_vain(message)
+        if tried:
             doubt = "GitHub may have started a run." if entry.in_doubt else ""
-            detail = f"It could not be dispatched within {hours:g} hours. {doubt} {entry.detail}"
+            detail = f"It could not be dispatched within {tried}. {doubt} {entry.detail}"
             return DeadLetter(Told(detail=" ".join(detail.split())), "expired")
         if entry.deaths >= MAX_DEATHS and entry.state is not State.DEAD_LETTERED:
             detail = (
@@ -155,6 +158,18 @@ class Engine:
             )
             return DeadLetter(Told(detail=detail.strip()), "crashed")
         return None
+
+    def _tried_in_vain(self, message: Message) -> str:
+        """Say for how long a delivery was tried, where that is too long; else nothing.
+
+        After a pause each has its full time again, as far as the queue keeps it.
+        """
+        age = self._clock() - message.sent_at
+        if age > QUEUED_SECONDS:
+            return f"{QUEUED_SECONDS / 86400:g} days on the queue"
+        if age > self._max_age_seconds and self._clock() - self._calls.paused_until() > self._max_age_seconds:
+            return f"{self._max_age_seconds / 3600:g} hours"
+        return ""
 
     def _record(self, delivery: Delivery, entry: Entry, outcome: Outcome) -> Outcome:
         entry = settled(entry, outcome, self._holder())

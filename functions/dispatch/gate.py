@@ -1,25 +1,22 @@
 """The gate: one decision, shared by all functions, whether a credential may call GitHub now.
 
-It is one DynamoDB item, read and written back only if nobody wrote in between (`revision`). The rules are in
-`gate_state`.
+The rules are in `gate_state`, and the state is kept by `gate_store`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from enum import Enum, auto
 from functools import partial, reduce
 from itertools import takewhile
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from functions.core.ledger import Ledger, LedgerUnavailable, State, attribute, unless_written_since
+from functions.core.ledger import Ledger, LedgerUnavailable, State
 from functions.dispatch import gate_state
 from functions.dispatch.gate_state import (
     BUSY,
+    PAUSED,
     START_SECONDS,
     TICKET_SECONDS,
     Caller,
@@ -27,14 +24,15 @@ from functions.dispatch.gate_state import (
     Later,
     Ticket,
 )
+from functions.dispatch.gate_store import GateStore, GateUnavailable
 from functions.dispatch.pacing import Pace
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+__all__ = ["POLL_SECONDS", "Gate", "GateUnavailable"]
+
 POLL_SECONDS: Final = 0.5
-_TRIES: Final = 8
-"""So many functions would have to write between our read and our write, one after the other."""
 
 Result = TypeVar("Result")
 
@@ -45,10 +43,6 @@ class _Turn(Enum):
     HERE = auto()
     PAST = auto()
     NEVER = auto()
-
-
-class GateUnavailable(Exception):
-    """DynamoDB did not do as it was told: nobody may call GitHub."""
 
 
 class Gate:
@@ -78,9 +72,7 @@ class Gate:
         clock: Callable[[], float],
         sleep: Callable[[float], None],
     ) -> None:
-        self._client = client
-        self._table = table
-        self._id = f"gate#{name}"
+        self._store = GateStore(client, table, name, clock)
         self._ledger = ledger
         self._pace = pace
         self._clock = clock
@@ -126,7 +118,7 @@ class Gate:
         while True:
             now = self._clock()
             self.last = state
-            if now < state.closed_until and not ticket.probe:
+            if now < state.paused_until or (now < state.closed_until and not ticket.probe):
                 return _Turn.NEVER
             before = list(takewhile(lambda each: each.holder != ticket.holder, state.tickets))
             if all(each.holder in self._over for each in before):
@@ -187,13 +179,7 @@ class Gate:
         Raises:
             GateUnavailable: DynamoDB failed.
         """
-        key = {"id": {"S": self._id}}
-        try:
-            answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
-        except (ClientError, BotoCoreError) as error:
-            raise GateUnavailable(type(error).__name__) from error
-        item = answer.get("Item")
-        return _read_state(item["gate"]["S"]) if item else GateState()
+        return self._store.read()
 
     def _report(self, change: Callable[[GateState], GateState]) -> GateState:
         """Tell the others what GitHub said; what can't be told now, before this function's next call.
@@ -215,40 +201,14 @@ class Gate:
     def _change(
         self, change: Callable[[GateState, float], tuple[GateState, Result]]
     ) -> tuple[GateState, Result]:
-        """Read, change, and write unless somebody wrote in between; then once more.
+        """Change the state; what could not be told before is told first."""
 
-        A write whose answer got lost is done again on top of itself: a call counted twice, or a failure
-        twice, errs on the side of silence.
-        """
-        for _ in range(_TRIES):
-            state = self.read()
-            told = reduce(lambda told, tell: tell(told), self._untold, state)
-            changed, result = change(told, self._clock())
-            if changed == state:
-                return state, result
-            if self._write(changed):
-                self._untold.clear()
-                return changed, result
-        raise GateUnavailable("too many writers")
+        def tell_and_change(state: GateState, now: float) -> tuple[GateState, Result]:
+            return change(reduce(lambda told, tell: tell(told), self._untold, state), now)
 
-    def _write(self, state: GateState) -> bool:
-        written = replace(state, revision=state.revision + 1)
-        item: dict[str, str | float] = {
-            "id": self._id,
-            "revision": written.revision,
-            "gate": _write_state(written),
-        }
-        try:
-            self._client.put_item(
-                TableName=self._table,
-                Item={name: attribute(value) for name, value in item.items()},
-                **unless_written_since(state.revision),
-            )
-        except self._client.exceptions.ConditionalCheckFailedException:
-            return False
-        except (ClientError, BotoCoreError) as error:
-            raise GateUnavailable(type(error).__name__) from error
-        return True
+        changed = self._store.change(tell_and_change)
+        self._untold.clear()
+        return changed
 
     def _is_over(self, ticket: Ticket, now: float) -> bool:
         """Tell whether a ticket's call is over: the ledger was written since, or its time has passed."""
@@ -275,16 +235,5 @@ class Gate:
             return gate_state.enter(gate_state.leave(state, ticket.holder), self._pace, in_turn, now)
 
         state, decision = self._change(change)
-        return Later(decision.at, state.reason or BUSY)
-
-
-def _write_state(state: GateState) -> str:
-    return json.dumps(asdict(state), separators=(",", ":"))
-
-
-def _read_state(text: str) -> GateState:
-    fields = json.loads(text)
-    for name in ("calls", "bookings"):
-        fields[name] = {int(minute): count for minute, count in fields[name].items()}
-    fields["tickets"] = tuple(Ticket(**ticket) for ticket in fields["tickets"])
-    return GateState(**fields)
+        is_paused = self._clock() < state.paused_until
+        return Later(decision.at, PAUSED if is_paused else state.reason or BUSY)

@@ -5,6 +5,9 @@
      │                                                                     └──the one call fails too───┘  │
      └────────the one call succeeds, or the secret was replaced───────────────────────────────────────────┘
 
+A person may pause it besides. That lies over all of this: nobody calls, nobody gets a turn or loses one, and
+it goes on from there.
+
 Everything here is a function from one state to the next; nothing is read or written (`gate` does that).
 A ticket is the permission for one call; calls are made one after the other, in the order of their tickets
 (GitHub's "Best practices for using the REST API": requests are made serially). A booking is a turn: who comes
@@ -43,6 +46,18 @@ MAX_LOOK_SECONDS: Final = 420.0
 LINE_SLACK: Final = 1.1
 """A line moves a little slower than calls may follow each other, so that who comes late delays nobody."""
 
+UNTIL_RESUMED: Final = 253_402_300_799.0
+"""The end of a pause that nobody limits: the last second of the year 9999, the last that Python knows."""
+
+MIN_PAUSED_LOOK_SECONDS: Final = 30.0
+PAUSED_LOOK_PART: Final = 1 / 10
+LONG_PAUSED_LOOK_PART: Final = 1 / 100
+"""The part of a pause after which it is looked at again; the smaller one above `MAX_LOOK_SECONDS`.
+
+In ten days, 440 receives of SQS's 1,000.
+"""
+
+PAUSED: Final = "paused"
 PACING: Final = "pacing"
 BUSY: Final = "busy"
 RATE_LIMITED: Final = "rate-limited"
@@ -127,6 +142,10 @@ class GateState:
         bookings: How many are booked in each minute.
         tickets: Calls that may be under way, in their order.
         told_at: When GitHub's last answer was told that changed anything.
+        paused_until: Until when a person lets nobody call, or the end of the last such pause.
+        paused_since: When that began.
+        paused_reason: Why, in the person's own words; empty once it is over.
+        paused_by: Who it was; empty once it is over.
     """
 
     revision: int = 0
@@ -144,9 +163,15 @@ class GateState:
     bookings: Minutes = field(default_factory=dict)
     tickets: tuple[Ticket, ...] = ()
     told_at: float = 0.0
+    paused_until: float = 0.0
+    paused_since: float = 0.0
+    paused_reason: str = ""
+    paused_by: str = ""
 
     def name(self, now: float) -> str:
         """Say in a word how it stands."""
+        if now < self.paused_until:
+            return PAUSED
         if not self.reason:
             return "open"
         return f"closed: {self.reason}" if now < self.closed_until else f"probing: {self.reason}"
@@ -155,6 +180,8 @@ class GateState:
 def enter(state: GateState, pace: Pace, caller: Caller, now: float) -> tuple[GateState, Ticket | Later]:
     """Ask for a call: a ticket for now or very soon, or a booking."""
     state = _healed(state, caller.credential)
+    if now < state.paused_until:
+        return state, Later(max(caller.booked_at, resume_seen_at(state, now)), PAUSED)
     if now < state.closed_until:
         return _book(state, pace, caller, now, back_at(state, now))
     probe = _probe_under_way(state, caller, now)
@@ -213,6 +240,34 @@ def called(state: GateState, at: float) -> GateState:
 def silenced(state: GateState, moment: float) -> GateState:
     """Let nobody call before a moment, so that what the last call did can be told from what comes next."""
     return replace(state, silent_until=max(state.silent_until, moment))
+
+
+def pause(state: GateState, now: float, until_: float, reason: str, by: str) -> GateState:
+    """Let nobody call before a moment, whatever else is the matter; that stays as it is.
+
+    One who is paused already stays so, since when that was, with the new end and words.
+    """
+    begun = state.paused_since if now < state.paused_until else now
+    return replace(state, paused_until=until_, paused_since=begun, paused_reason=reason, paused_by=by)
+
+
+def resume(state: GateState, now: float) -> GateState:
+    """End a pause; what held besides holds on."""
+    if now >= state.paused_until:
+        return state
+    return replace(state, paused_until=now, paused_reason="", paused_by="")
+
+
+def resume_seen_at(state: GateState, now: float) -> float:
+    """Give the time to look at a pause again: its end, or in between, where a person may end it early.
+
+    The looks get rarer with its length: each is a receive, and SQS counts them.
+    """
+    paused_for = now - state.paused_since
+    most = max(MAX_LOOK_SECONDS, paused_for * LONG_PAUSED_LOOK_PART)
+    return min(
+        state.paused_until, now + min(max(MIN_PAUSED_LOOK_SECONDS, paused_for * PAUSED_LOOK_PART), most)
+    )
 
 
 def _healed(state: GateState, credential: str) -> GateState:

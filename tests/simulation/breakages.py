@@ -128,7 +128,7 @@ BREAKAGES: Final = (
     ),
     Breakage(
         "the gate is written without a condition",
-        f"{_DISPATCH}/gate.py",
+        f"{_DISPATCH}/gate_store.py",
         "                **unless_written_since(state.revision),\n",
         "",
     ),
