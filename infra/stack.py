@@ -8,6 +8,7 @@ from aws_cdk import Annotations, CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk.aws_lambda_event_sources import SqsEventSource
 from constructs import Construct
 
+from functions.core.metrics import DISPATCH, INGEST
 from functions.ingest.senders import SENDERS
 from infra import bundling
 from infra.alarms import Alarms
@@ -16,6 +17,7 @@ from infra.dashboard import dashboard
 from infra.function import RelayFunction
 from infra.ledger import ledger_table
 from infra.network import vpc_of
+from infra.queries import saved_queries
 from infra.queues import Queues
 from infra.secrets import Secrets
 from infra.settings import StackSettings
@@ -27,6 +29,7 @@ VISIBILITY: Final = Duration.seconds(6 * DISPATCH_TIMEOUT.to_seconds())
 # Of a model's backlog, SQS would hand over as many messages as a batch holds, and all but the first would go
 # back unread whenever that one has to wait: each of them would be received ten times.
 BATCH_SIZE: Final = 1
+EMBEDDED_ACCOUNT: Final = "000000000000"  # the embedded AWS's, which doesn't know all that the stack has
 CONCURRENCY: Final = 2  # the least that an SQS event source takes; GitHub wants its calls one after another
 
 
@@ -37,6 +40,7 @@ class RelayStack(Stack):
         super().__init__(scope, construct_id, description="Model Relay: model events to GitHub", **stack)
         relay = settings.relay
         self._settings = settings
+        self._embedded = self.account == EMBEDDED_ACCOUNT
         self._vpc = vpc_of(self, relay.vpc)
         keep = RemovalPolicy.RETAIN if relay.retain_data else RemovalPolicy.DESTROY
 
@@ -50,17 +54,24 @@ class RelayStack(Stack):
             self,
             "Alarms",
             api=self.api.api,
-            dispatch=self.dispatch,
-            queues=self.queues,
-            email=relay.alarms.email,
-        )
-        self.dashboard = dashboard(
-            self,
             ingest=self.ingest,
             dispatch=self.dispatch,
             queues=self.queues,
-            alarms=self.alarms.all.values(),
+            email=relay.alarms.email,
+            embedded=self._embedded,
         )
+        self.dashboard = dashboard(
+            self,
+            api=self.api.api,
+            ingest=self.ingest,
+            dispatch=self.dispatch,
+            queues=self.queues,
+            ledger=self.ledger,
+            alarms=self.alarms.single.values(),
+        )
+        log_groups = {INGEST: self.ingest.log_group, DISPATCH: self.dispatch.log_group}
+        if not self._embedded:
+            saved_queries(self, log_groups=log_groups)
         for number, warning in enumerate(settings.warnings):
             Annotations.of(self).add_warning_v2(f"ModelRelay:configuration-{number}", warning)
         for name, value in self._outputs().items():

@@ -53,11 +53,12 @@ class Deployment:
         """Bootstrap the account and synthesise the app, at the same time: each takes one core for seconds."""
         bootstrap = cdk.command("bootstrap", app=str(self._app))
         synth = cdk.command("synth", "--quiet", "--output", str(self._app), *self._context)
-        # Bootstrapping needs no app, and must not start a synthesis of its own.
+        # Bootstrapping needs no app, and must not start a synthesis of its own: with neither an option nor
+        # a cdk.json it finds none, and two local runs don't meet in one cdk.out.
         bootstrap = [part for part in bootstrap if part not in {"--app", str(self._app)}]
         account = f"aws://000000000000/{self._environment['AWS_REGION']}"
         first = self._start("synth", synth)
-        second = self._start("bootstrap", [*bootstrap, account])
+        second = self._start("bootstrap", [*bootstrap, account], cwd=self._folder)
         self._finish(first, "The CDK app could not be synthesised")
         self._finish(second, "The embedded AWS could not be bootstrapped")
 
@@ -72,10 +73,10 @@ class Deployment:
         outputs: dict[str, str] = json.loads(self._outputs.read_text(encoding="utf-8"))[cdk.STACK]
         return outputs
 
-    def _start(self, name: str, line: Sequence[str]) -> Child:
+    def _start(self, name: str, line: Sequence[str], cwd: Path = cdk.ROOT) -> Child:
         log = self._folder / f"{name}.log"
         with self._signals.held():
-            child = Child(line, cwd=cdk.ROOT, environment=self._environment, log=log)
+            child = Child(line, cwd=cwd, environment=self._environment, log=log)
             self._running.callback(child.stop)
         return child
 

@@ -18,16 +18,19 @@ from tests.infra.test_settings import context
 Resources = dict[str, dict[str, Any]]
 
 
-def synthesise(relay: Mapping[str, Any], **found: Any) -> dict[str, Any]:
+def synthesise(
+    relay: Mapping[str, Any], account: str = "111111111111", found: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Synthesise the stack and give its template.
 
     Args:
         relay: The settings.
+        account: Where to; the embedded AWS has one of its own.
         found: What a look-up in the account has found, by CDK's key for it.
     """
     flags = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
-    app = cdk.App(context=flags | found)
-    environment = cdk.Environment(account="111111111111", region="eu-west-1")
+    app = cdk.App(context=flags | dict(found or {}))
+    environment = cdk.Environment(account=account, region="eu-west-1")
     stack = RelayStack(app, "ModelRelay", settings=from_context(context(relay)), env=environment)
     return dict(Template.from_stack(stack).to_json())
 

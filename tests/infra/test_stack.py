@@ -298,7 +298,7 @@ def test_an_existing_vpc_is_looked_up() -> None:
         "availabilityZones": [],
         "subnetGroups": [{"name": "Private", "type": "Private", "subnets": subnets}],
     }
-    template = synthesise({"vpc": {"id": vpc_id}}, **{key: found})
+    template = synthesise({"vpc": {"id": vpc_id}}, found={key: found})
     functions = [item for item in template["Resources"].values() if item["Type"] == FUNCTION]
     assert all("VpcConfig" in function["Properties"] for function in functions)
     assert "AWS::EC2::VPC" not in {item["Type"] for item in template["Resources"].values()}
