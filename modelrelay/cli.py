@@ -8,7 +8,21 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from modelrelay.commands import deployment, events, local, route, sending
+from modelrelay.commands import (
+    deliveries,
+    deployment,
+    dlq,
+    doctor,
+    events,
+    local,
+    pause,
+    route,
+    secrets,
+    sending,
+    status,
+    webhook,
+    workflows,
+)
 from modelrelay.errors import CommandError
 
 app = typer.Typer(
@@ -20,8 +34,17 @@ app = typer.Typer(
 app.command()(deployment.deploy)
 app.command()(deployment.destroy)
 app.command()(sending.send)
+app.command()(status.status)
+app.add_typer(deliveries.app, name="deliveries")
+app.command()(pause.pause)
+app.command()(pause.resume)
 app.add_typer(route.app, name="route")
 app.add_typer(events.app, name="events")
+app.command()(workflows.workflows)
+app.add_typer(secrets.app, name="secrets")
+app.add_typer(webhook.app, name="webhook")
+app.command()(doctor.doctor)
+app.add_typer(dlq.app, name="dlq")
 app.add_typer(local.app, name="local")
 
 

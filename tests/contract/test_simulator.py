@@ -26,7 +26,10 @@ from .openapi import NotDescribedError, validate_answer, validate_query, validat
 
 TOKEN = "github_pat_simulated"
 OLD, NEW = "2022-11-28", "2026-03-10"
-ROOT = "/repos/acme/models/actions"
+REPOSITORY = "/repos/acme/models"
+ROOT = f"{REPOSITORY}/actions"
+FILE = f"{REPOSITORY}/contents/.github/workflows/deploy.yml"
+DESCRIBED_PATH = f"{REPOSITORY}/contents/file"
 DISPATCHES = f"{ROOT}/workflows/7/dispatches"
 EVENTS = "/repos/acme/models/dispatches"
 EVENT = {"event_type": "promoted", "client_payload": {"model": "churn"}}
@@ -66,6 +69,10 @@ NOT_DESCRIBED: Mapping[tuple[str, int], str] = {
     ("repository_runs", 401): "authentication comes before every operation",
     ("repository_runs", 404): "as for a dispatch",
     ("repository_runs", 422): "as for the runs of a workflow",
+    ("repository", 401): "authentication comes before every operation",
+    ("workflow", 401): "authentication comes before every operation",
+    ("workflow", 404): "as for a dispatch",
+    ("file", 401): "authentication comes before every operation",
     ("run", 401): "authentication comes before every operation",
     ("run", 404): "as for a dispatch",
     ("minting", 400): "a body that isn't JSON never reaches the operation",
@@ -75,6 +82,9 @@ OPERATIONS = {
     "dispatch": ("POST", DISPATCHES),
     "event": ("POST", EVENTS),
     "workflows": ("GET", f"{ROOT}/workflows"),
+    "repository": ("GET", REPOSITORY),
+    "workflow": ("GET", f"{ROOT}/workflows/7"),
+    "file": ("GET", FILE),
     "runs": ("GET", f"{ROOT}/workflows/7/runs"),
     "repository_runs": ("GET", f"{ROOT}/runs"),
     "run": ("GET", f"{ROOT}/runs/17000000001"),
@@ -113,7 +123,9 @@ class Caller:
     def judge(self, method: str, path: str, answer: Answer) -> None:
         """Hold an answer against the description."""
         body = answer.json() if answer.body else None
-        validate_answer(self.version, method, path, answer.status, body, self.edition)
+        # The description writes a path of a file as one step, whatever the depth.
+        described = DESCRIBED_PATH if path == FILE else path
+        validate_answer(self.version, method, described, answer.status, body, self.edition)
 
 
 @pytest.fixture(params=SPOKEN, ids="-".join)
@@ -281,13 +293,33 @@ def test_bad_credentials_have_the_usual_form(caller: Caller, name: str) -> None:
     judge_error(name, answer)
 
 
-@pytest.mark.parametrize("name", sorted(OPERATIONS.keys() - {"rate_limit", "minting", "event"}))
+@pytest.mark.parametrize(
+    "name", sorted(OPERATIONS.keys() - {"rate_limit", "minting", "event", "repository", "file"})
+)
 def test_not_found_has_the_usual_form(caller: Caller, name: str) -> None:
     """An unknown repository is answered alike by every operation."""
     method, path = OPERATIONS[name]
     answer = caller.call(method, path.replace("/acme/", "/nobody/"), {"ref": "main"})
     assert answer.status == 404
     judge_error(name, answer)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("repository", ("acme", "nobody")),
+        ("file", ("acme", "nobody")),
+        ("file", ("deploy.yml", "none.yml")),
+        ("file", ("deploy.yml", "deploy.yml?ref=nowhere")),
+    ],
+)
+def test_what_is_not_there_is_as_described(caller: Caller, name: str, change: tuple[str, str]) -> None:
+    """The description knows the 404 of a repository and of a file."""
+    method, path = OPERATIONS[name]
+    changed, _, query = path.replace(*change).partition("?")
+    answer = caller.call(method, changed, query=query)
+    assert answer.status == 404
+    caller.judge(method, path, answer)
 
 
 def test_event_of_an_unknown_repository_is_as_described(caller: Caller) -> None:

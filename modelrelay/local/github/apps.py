@@ -16,7 +16,10 @@ from modelrelay.local.github.model import Actor, App, Minted, Workflow
 from modelrelay.local.github.render import number_of
 
 MAX_JWT_SECONDS = 600
-_EVENT = re.compile(r".*/(?:repos/[^/]+/[^/]+|repositories/[^/]+)/dispatches")
+_ROOT = r".*/(?:repos/[^/]+/[^/]+|repositories/[^/]+)"
+_REPOSITORY = re.compile(_ROOT)
+_EVENT = re.compile(rf"{_ROOT}/dispatches")
+_FILE = re.compile(rf"{_ROOT}/contents/.+")
 _LEVELS = {"": 0, "read": 1, "write": 2}
 
 
@@ -43,10 +46,13 @@ class Caller:
 def needed(method: str, path: str) -> tuple[str, str]:
     """Say which permission a call needs of an App's token, and its level.
 
-    GitHub wants `contents` from whoever dispatches an event of a repository, and else `actions`.
+    GitHub wants `contents` from whoever dispatches an event of a repository or reads its files, nothing
+    but `metadata` from whoever looks at it, and else `actions`.
     """
-    permission = "contents" if _EVENT.fullmatch(path) else "actions"
-    return permission, "read" if method == "GET" else "write"
+    level = "read" if method == "GET" else "write"
+    if _EVENT.fullmatch(path) or _FILE.fullmatch(path):
+        return "contents", level
+    return ("metadata" if _REPOSITORY.fullmatch(path) else "actions"), level
 
 
 class Installation:

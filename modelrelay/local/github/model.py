@@ -65,7 +65,7 @@ class Workflow:
     `inputs` are the names that it declares; None accepts any, which spares a test the list. The first of
     `refs` is the default branch. `event_types` are those of `on: repository_dispatch`; None listens to any.
     `run_name` is its `run-name:`, in which `${{ inputs.NAME }}` is filled in, and for an event
-    `${{ github.event.client_payload.NAME }}`.
+    `${{ github.event.client_payload.NAME }}`. `content` is its file's text; None makes one up from the rest.
     """
 
     owner: str
@@ -79,6 +79,7 @@ class Workflow:
     run_name: str = "${{ inputs.delivery_id }}"
     has_dispatch_trigger: bool = True
     event_types: tuple[str, ...] | None = ()
+    content: str | None = None
 
     @property
     def slug(self) -> str:

@@ -36,7 +36,7 @@ def timestamp(seconds: float) -> str:
 
 def number_of(slug: str) -> int:
     """Give a repository an id that follows from its name, so that every simulation agrees."""
-    return int(_digest(slug.lower())[:7], 16)
+    return int(digest(slug.lower())[:7], 16)
 
 
 def workflow_document(workflow: Workflow, sites: Sites) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def workflow_document(workflow: Workflow, sites: Sites) -> dict[str, Any]:
 
 def run_document(run: Run, sites: Sites) -> dict[str, Any]:
     """Return a run as GitHub shows it: without its inputs, which it never gives back."""
-    sha = _digest(f"{run.workflow.slug}@{run.ref}")
+    sha = digest(f"{run.workflow.slug}@{run.ref}")
     created = timestamp(run.created_at)
     repository = _repository(run.workflow, sites)
     actor = _user(run.actor, sites)
@@ -137,6 +137,17 @@ def repository_document(workflow: Workflow, sites: Sites, version: str) -> dict[
     }
 
 
+def full_repository_document(workflow: Workflow, sites: Sites, version: str) -> dict[str, Any]:
+    """Return a repository as `GET /repos/{owner}/{repo}` shows it to somebody who may write to it."""
+    return {
+        **repository_document(workflow, sites, version),
+        "has_discussions": False,
+        "network_count": 0,
+        "subscribers_count": 0,
+        "permissions": {"admin": False, "maintain": False, "push": True, "triage": True, "pull": True},
+    }
+
+
 def limit_document(core: Mapping[str, int], version: str) -> dict[str, Any]:
     """Return `GET /rate_limit`; version 2026-03-10 dropped the old `rate` beside the resources."""
     resources = {"core": core, "search": {**core, "limit": 30, "used": 0, "remaining": 30}}
@@ -161,7 +172,7 @@ def _commit(sha: str) -> dict[str, Any]:
     person = {"name": "Octo Cat", "email": "octocat@example.com"}
     return {
         "id": sha,
-        "tree_id": _digest(sha),
+        "tree_id": digest(sha),
         "message": "The simulated head",
         "timestamp": timestamp(_EPOCH),
         "author": person,
@@ -205,5 +216,6 @@ def _user(actor: Actor, sites: Sites) -> dict[str, Any]:
     }
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
+    """Give 40 hex digits that follow from a text, as a commit's or a file's do."""
     return hashlib.sha256(text.encode()).hexdigest()[:40]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from modelrelay.local.github import answers, render, repository_dispatch, workflow_dispatch
+from modelrelay.local.github import answers, contents, render, repository_dispatch, workflow_dispatch
 from modelrelay.local.github.apps import Caller, Installation, needed
 from modelrelay.local.github.limits import Limits
 from modelrelay.local.github.listing import page_of, select
@@ -183,22 +183,35 @@ class GitHub:
             case "GET", [_] if segments == [_FREE]:
                 return self._show_limits(request)
             case "GET", ["repos", owner, name, *rest]:
-                return self._show(f"{owner}/{name}", rest, dict(parse_qsl(request.query)))
+                return self._show(f"{owner}/{name}", rest, request)
             case "POST", ["repos", owner, name, "dispatches"]:
                 return self._dispatch_event(f"{owner}/{name}", request, caller.actor)
             case "POST", ["repos", owner, name, "actions", "workflows", key, "dispatches"]:
                 return self._dispatch(self._workflow(f"{owner}/{name}", key), request, caller.actor)
         raise answers.not_found()
 
-    def _show(self, slug: str, path: list[str], query: Mapping[str, str]) -> Answer:
+    def _show(self, slug: str, path: list[str], request: Request) -> Answer:
+        query = dict(parse_qsl(request.query))
         match path:
-            case ["actions", "workflows"]:
+            case []:
+                return self._show_repository(slug, request.header(_VERSION))
+            case ["contents", *parts]:
+                return self._show_file(slug, "/".join(parts), query.get("ref"))
+            case ["actions", *parts]:
+                return self._show_actions(slug, parts, query)
+        raise answers.not_found()
+
+    def _show_actions(self, slug: str, path: list[str], query: Mapping[str, str]) -> Answer:
+        match path:
+            case ["workflows"]:
                 return self._list_workflows(slug, query)
-            case ["actions", "workflows", key, "runs"]:
-                return self._list_runs(self._workflow(slug, key), query)
-            case ["actions", "runs"]:
+            case ["workflows", key]:
+                return answers.reply(200, render.workflow_document(self._workflow(slug, key), self.sites))
+            case ["workflows", key, "runs"]:
+                return self._list_runs_of([self._workflow(slug, key)], query)
+            case ["runs"]:
                 return self._list_runs_of(self._workflows_of(slug), query)
-            case ["actions", "runs", key] if key.isdecimal():
+            case ["runs", key] if key.isdecimal():
                 return self._show_run(slug, int(key))
         raise answers.not_found()
 
@@ -252,13 +265,24 @@ class GitHub:
         core = self.limits.overview(self._account(request))
         return answers.reply(200, render.limit_document(core, request.header(_VERSION)))
 
+    def _show_repository(self, slug: str, version: str) -> Answer:
+        any_of_it = self._workflows_of(slug)[0]
+        return answers.reply(200, render.full_repository_document(any_of_it, self.sites, version))
+
+    def _show_file(self, slug: str, path: str, ref: str | None) -> Answer:
+        for workflow in self._workflows_of(slug):
+            if path == f"{contents.FOLDER}/{workflow.file}":
+                if not workflow.knows_ref(ref or workflow.refs[0]):
+                    raise answers.problem(404, f"No commit found for the ref {ref}")
+                return answers.reply(
+                    200, contents.content_document(workflow, ref or workflow.refs[0], self.sites)
+                )
+        raise answers.not_found()
+
     def _list_workflows(self, slug: str, query: Mapping[str, str]) -> Answer:
         found = self._workflows_of(slug)
         page = [render.workflow_document(each, self.sites) for each in page_of(found, query)]
         return answers.reply(200, {"total_count": len(found), "workflows": page})
-
-    def _list_runs(self, workflow: Workflow, query: Mapping[str, str]) -> Answer:
-        return self._list_runs_of([workflow], query)
 
     def _list_runs_of(self, workflows: Sequence[Workflow], query: Mapping[str, str]) -> Answer:
         runs = [run for run in self.runs if any(run.workflow is each for each in workflows)]

@@ -1,0 +1,1 @@
+"""What operators do to a deployed pipeline; the commands are thin above it."""

@@ -1,0 +1,52 @@
+"""How the gate stands, in words: may dispatch call GitHub now, and if not, why and until when."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from functions.dispatch.gate_state import CREDENTIAL, UNTIL_RESUMED, GateState
+from modelrelay.operate.ages import iso, local, since
+from modelrelay.operate.reasons import advice
+
+
+def view(state: GateState, now: float) -> dict[str, Any]:
+    """Give what a person wants to know of the gate, for programs."""
+    closed = {
+        "reason": state.reason,
+        "since": iso(state.closed_since),
+        "until": iso(state.closed_until),
+        "means": advice(state.reason).means,
+        "next": advice(state.reason).next,
+        "needs_a_person": state.reason.startswith(CREDENTIAL),
+    }
+    return {
+        "state": state.name(now).partition(":")[0],
+        "closed": closed if state.reason else None,
+        "paused": paused(state) if now < state.paused_until else None,
+    }
+
+
+def paused(state: GateState) -> dict[str, Any]:
+    """Give since and until when, why and by whom it is paused; `until` is None where it is to be resumed."""
+    limited = state.paused_until < UNTIL_RESUMED
+    return {
+        "since": iso(state.paused_since),
+        "until": iso(state.paused_until) if limited else None,
+        "reason": state.paused_reason,
+        "by": state.paused_by,
+    }
+
+
+def sentences(seen: dict[str, Any], now: float) -> list[str]:
+    """Say how the gate stands, a line each for the pause and for what lies under it."""
+    lines = []
+    if pause := seen["paused"]:
+        end = f"until {local(pause['until'])}" if pause["until"] else "until it is resumed"
+        lasts = since(pause["since"], now)
+        lines.append(f"paused for {lasts} by {pause['by']}, {end}: {pause['reason']}")
+    if closed := seen["closed"]:
+        over = "a call finds out whether it is over" if seen["state"] == "probing" else ""
+        end = over or f"until {local(closed['until'])}"
+        lines.append(f"closed for {since(closed['since'], now)}, {end}: {closed['reason']}")
+        lines.append(f"{closed['means']} {closed['next']}")
+    return lines or ["open"]
