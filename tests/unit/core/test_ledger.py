@@ -220,6 +220,7 @@ def test_slot_knows_nothing_of_what_was_not_dispatched(ledger: Ledger, state: St
         ({"to_stage": "Staging"}, False),
         ({"model_name": "fraud"}, False),
         ({"route": "other"}, False),
+        ({"workspace_id": "team-a"}, False),
         ({"kind": "model_version.transition_requested"}, False),
         ({"alias": "champion"}, False),
     ],
