@@ -68,7 +68,7 @@ class Credentials:
             NoAnswer: A token had to be minted, and GitHub did not answer. No workflow was asked for.
             TokenRefused: A token had to be minted, and GitHub minted none.
         """
-        credential = _parse(self._value(TTL_SECONDS))
+        credential = parse(self._value(TTL_SECONDS))
         if isinstance(credential, str):
             self._installation = None
             return credential
@@ -102,8 +102,12 @@ class Credentials:
         return "".join(values[:1]).strip()
 
 
-def _parse(value: str) -> str | App:
-    """Read the secret's content: a token or an App."""
+def parse(value: str) -> str | App:
+    """Read the secret's content: a token or an App.
+
+    Raises:
+        NoCredential: It is empty or of another form; the text says what is wrong with it.
+    """
     if not value:
         raise NoCredential("credential-missing", f"The GitHub secret is empty: put {_FORMS} into it.")
     content = _decode(value)

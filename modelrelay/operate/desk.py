@@ -13,14 +13,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from functions.operate.audit import Audit
+from functions.operate.letters import DeadLetters, Depth, Letter
+from functions.operate.replay import DeliveryQueue
 from modelrelay.errors import CommandError
 from modelrelay.local.signals import Signals, Stopped
 from modelrelay.operate import deployed
-from modelrelay.operate.audit import Audit
 from modelrelay.operate.letter_tables import in_words, printable
-from modelrelay.operate.letters import DeadLetters, Depth, Letter
 from modelrelay.operate.relay import DEAD_LETTERS, QUEUE, Relay
-from modelrelay.operate.replay import DeliveryQueue
 from modelrelay.operate.selection import Selection
 from modelrelay.stack import Session
 

@@ -15,16 +15,16 @@ from typing import Any
 import typer
 from rich.console import Console
 
+from functions.operate.judgement import Judge
+from functions.operate.letters import Depth, Letter
+from functions.operate.replay import Orders, Pace, Replay
 from modelrelay.commands.options import asks
 from modelrelay.errors import CommandError
 from modelrelay.operate import letter_tables as tables
 from modelrelay.operate.desk import Desk, note, progress
 from modelrelay.operate.edited import Edited, Import
-from modelrelay.operate.judgement import Judge
-from modelrelay.operate.letters import Depth, Letter
 from modelrelay.operate.plan import make_plan
 from modelrelay.operate.purge import Purge
-from modelrelay.operate.replay import Orders, Pace, Replay
 from modelrelay.operate.selection import Selection, content
 from modelrelay.output import tell
 

@@ -13,9 +13,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.core.delivery import Delivery, MalformedMessage
 from functions.core.event import Event, is_kind
+from functions.operate.judgement import Judge, Verdict
+from functions.operate.replay import KEPT, MAX_FAILURES, Copy, DeliveryQueue, Pace, ReplayStopped
 from modelrelay.errors import CommandError
-from modelrelay.operate.judgement import Judge, Verdict
-from modelrelay.operate.replay import KEPT, MAX_FAILURES, Copy, DeliveryQueue, Pace
 
 _MAX_TOLD: Final = 20
 
@@ -154,7 +154,7 @@ class Import:
         """Send.
 
         Raises:
-            CommandError: SQS fails again and again.
+            ReplayStopped: SQS fails again and again.
             LedgerUnavailable: DynamoDB failed.
         """
         for line in lines:
@@ -184,4 +184,4 @@ class Import:
         self.troubles.append(f"line {line.number} could not be sent: {error}")
         self._stuck.add(line.delivery.group)
         if self.counts["not_sent"] >= MAX_FAILURES:
-            raise CommandError("SQS fails again and again, so nothing more was tried.")
+            raise ReplayStopped("SQS fails again and again, so nothing more was tried.")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from functions.dispatch.gate_state import CREDENTIAL, UNTIL_RESUMED, GateState
+from functions.operate.reasons import advice
 from modelrelay.operate.ages import iso, local, since
-from modelrelay.operate.reasons import advice
 
 
 def view(state: GateState, now: float) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from functions.core.settings import GitHubSettings, Target
 from functions.dispatch.app import App, UnreadableKey, sign
 from functions.dispatch.credentials import (
     NoCredential,
-    _parse,  # The one place that knows the secret's form.
+    parse,
 )
 from functions.dispatch.github import PAGE_SIZE, TIMEOUT_SECONDS, GitHub
 from functions.dispatch.outcome import Limited, Told, judge, judge_silence
@@ -97,7 +97,7 @@ def parse(value: str) -> str | App:
         CommandError: It is empty or of another form; the text quotes nothing of it.
     """
     try:
-        credential = _parse(value.strip())
+        credential = parse(value.strip())
         if isinstance(credential, App):
             sign(credential, time.time())
     except NoCredential as error:

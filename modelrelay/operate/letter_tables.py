@@ -11,11 +11,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from functions.core.ledger import Entry
+from functions.operate.judgement import Verdict
+from functions.operate.letters import Depth, Letter
+from functions.operate.reasons import advice
 from modelrelay.operate.ages import iso, spoken
-from modelrelay.operate.judgement import Verdict
-from modelrelay.operate.letters import Depth, Letter
 from modelrelay.operate.plan import Plan
-from modelrelay.operate.reasons import advice
 
 SHORT_ID: Final = 12
 _DETAIL: Final = 70

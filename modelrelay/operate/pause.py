@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from functions.dispatch import gate_state
 from functions.dispatch.gate_state import UNTIL_RESUMED, GateState
+from functions.operate.audit import Audit
 from modelrelay.errors import CommandError
 from modelrelay.operate.ages import iso
-from modelrelay.operate.audit import Audit
 from modelrelay.operate.gate import paused
 from modelrelay.operate.relay import QUEUE, Relay
 from modelrelay.operate.story import readable

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
-from modelrelay.operate.judgement import Judge, Verdict
-from modelrelay.operate.letters import Letter
+from functions.operate.judgement import Judge, Verdict
+from functions.operate.letters import Letter
 
 _WORKERS: Final = 8
 

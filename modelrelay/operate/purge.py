@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from modelrelay.operate.letters import DeadLetters, Hold, Letter
-from modelrelay.operate.walk import Fate, walk
+from functions.operate.letters import DeadLetters, Hold, Letter
+from functions.operate.walk import Fate, walk
 
 
 class Purge:

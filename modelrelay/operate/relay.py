@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from functions.core.ledger import Ledger, LedgerUnavailable
 from functions.dispatch.gate_store import GateStore, GateUnavailable
+from functions.operate.replay import ReplayStopped
 from modelrelay.errors import CommandError
 from modelrelay.stack import Session
 
@@ -78,11 +79,13 @@ class Relay:
         """Turn what AWS says, to us or to the functions' own code, into a message for people.
 
         Raises:
-            CommandError: AWS refused, or can't be reached.
+            CommandError: AWS refused, can't be reached, or fails again and again.
         """
         with self._session.explained():
             try:
                 yield
+            except ReplayStopped as error:
+                raise CommandError(str(error)) from None
             except (LedgerUnavailable, GateUnavailable) as error:
                 if isinstance(error.__cause__, Exception):
                     raise error.__cause__ from None

@@ -15,9 +15,9 @@ from jmespath.exceptions import (  # type: ignore[import-untyped] # the same
     JMESPathTypeError,
 )
 
+from functions.operate.letters import Letter
 from modelrelay.errors import CommandError
 from modelrelay.operate.ages import before
-from modelrelay.operate.letters import Letter
 
 
 class BadOption(CommandError):

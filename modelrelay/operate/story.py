@@ -7,10 +7,10 @@ from typing import Any
 
 from functions.core.ledger import Entry, Record, State
 from functions.dispatch.gate_state import PAUSED
+from functions.operate.reasons import MEANING, advice, next_step
 from modelrelay.errors import CommandError
 from modelrelay.operate import attempts, gate
 from modelrelay.operate.ages import epoch, iso
-from modelrelay.operate.reasons import MEANING, advice, next_step
 from modelrelay.operate.relay import Relay
 
 _MOVING = frozenset({State.WAITING, State.CLAIMED, State.UNKNOWN})

@@ -12,7 +12,7 @@ import pytest
 import functions.dispatch
 from functions.core.ledger import State
 from functions.dispatch.gate_state import CREDENTIAL
-from modelrelay.operate.reasons import MEANING, NEXT, REASONS, advice, next_step
+from functions.operate.reasons import MEANING, NEXT, REASONS, advice, next_step
 
 SOURCES = sorted(Path(functions.dispatch.__path__[0]).glob("*.py"))
 WORD = re.compile(r"[a-z]+(-[a-z]+)*")

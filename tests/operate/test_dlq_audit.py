@@ -6,9 +6,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from functions.core.ledger import KEEP_SECONDS, State
+from functions.operate.audit import Audit
 from modelrelay.errors import CommandError
 from modelrelay.local.signals import Stopped
-from modelrelay.operate.audit import Audit
 from tests.unit.samples import NOW, Clock, delivery
 
 from .conftest import Deployed

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from functions.core.ledger import State
+from functions.operate.audit import Act, Audit
 from modelrelay.errors import CommandError
 from modelrelay.operate import dlq_steps
-from modelrelay.operate.audit import Act, Audit
 from tests.unit.samples import delivery
 
 from .conftest import Deployed
@@ -262,7 +262,7 @@ def test_trouble_ends_with_1(deployed: Deployed, monkeypatch: pytest.MonkeyPatch
     """What could not be sent is said, with the letter's id, and the exit code is 1."""
     from botocore.exceptions import EndpointConnectionError  # noqa: PLC0415 - only here
 
-    from modelrelay.operate.replay import DeliveryQueue  # noqa: PLC0415
+    from functions.operate.replay import DeliveryQueue  # noqa: PLC0415
 
     def put(*_: Any, **__: Any) -> None:
         raise EndpointConnectionError(endpoint_url="http://sqs")

@@ -7,7 +7,7 @@ import signal
 import time
 from collections import defaultdict
 
-from modelrelay.operate.audit import Audit
+from functions.operate.audit import Audit
 from tests.unit.samples import delivery
 
 from .conftest import Deployed

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from functions.operate.letters import DeadLetters, Depth
 from modelrelay.errors import CommandError
-from modelrelay.operate.letters import DeadLetters, Depth
 from tests.unit.samples import delivery
 
 from .conftest import Deployed
@@ -150,3 +150,14 @@ def test_many_letters_are_hidden_for_longer(
     for visible in (0, 20_000, 10**7):
         letters.read(Depth(visible, 0, 0.0))
     assert asked == [120, 1120, 43_200]
+
+
+@pytest.mark.parametrize("headers", [{}, {"date": ""}, {"date": "yesterday"}])
+def test_time_is_ours_where_sqs_tells_none(
+    letters: DeadLetters, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
+) -> None:
+    """An answer without a readable date does no harm: this machine's clock serves then."""
+    counted = {"ApproximateNumberOfMessages": "1", "ApproximateNumberOfMessagesNotVisible": "2"}
+    answer = {"Attributes": counted, "ResponseMetadata": {"HTTPHeaders": headers}}
+    monkeypatch.setattr(letters.client, "get_queue_attributes", lambda **_: answer)
+    assert abs(letters.depth().now - time.time()) < 60

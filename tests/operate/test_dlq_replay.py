@@ -15,11 +15,11 @@ from botocore.exceptions import EndpointConnectionError
 
 from functions.core.delivery import Delivery
 from functions.core.ledger import State
+from functions.operate.judgement import Judge
+from functions.operate.letters import DeadLetters, Letter
+from functions.operate.replay import DeliveryQueue, Orders, Pace, Replay, ReplayStopped
 from modelrelay.errors import CommandError
 from modelrelay.local.signals import Signals, Stopped
-from modelrelay.operate.judgement import Judge
-from modelrelay.operate.letters import DeadLetters, Letter
-from modelrelay.operate.replay import DeliveryQueue, Orders, Pace, Replay
 from tests.unit.samples import Clock, delivery
 
 from .conftest import Deployed
@@ -163,7 +163,7 @@ def test_outage_ends_it(deployed: Deployed, sqs: Breakable) -> None:
     for number in range(6):
         deployed.bury(delivery(model_name=f"model-{number}"))
     sqs.failing = lambda operation, *_: "before" if operation == "send_message" else ""
-    with pytest.raises(CommandError, match="again and again"):
+    with pytest.raises(ReplayStopped, match="again and again"):
         replayed(deployed, sqs).run()
     assert sqs.calls["send_message"] == 3
     assert deployed.counts() == (6, 0)

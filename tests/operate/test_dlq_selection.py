@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from functions.operate.letters import Letter
 from modelrelay.errors import CommandError
-from modelrelay.operate.letters import Letter
 from modelrelay.operate.selection import BadOption, Selection
 from tests.unit.samples import NOW, delivery
 

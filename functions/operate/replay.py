@@ -21,10 +21,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.core.delivery import Delivery
 from functions.core.event import identify
-from modelrelay.errors import CommandError
-from modelrelay.operate.judgement import Judge, Verdict
-from modelrelay.operate.letters import HIDE_SECONDS, DeadLetters, Hold, Letter
-from modelrelay.operate.walk import Fate, walk
+from functions.operate.judgement import Judge, Verdict
+from functions.operate.letters import HIDE_SECONDS, DeadLetters, Hold, Letter
+from functions.operate.walk import Fate, walk
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -34,6 +33,10 @@ MAX_FAILURES: Final = 3
 
 KEPT: Final = frozenset({Verdict.UNDER_WAY, Verdict.NO_ROUTE, Verdict.UNREADABLE})
 """What is neither sent nor removed."""
+
+
+class ReplayStopped(Exception):
+    """SQS fails again and again. What was done is counted, and what was not is as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +183,7 @@ class Replay:
         """Replay.
 
         Raises:
-            CommandError: SQS fails again and again.
+            ReplayStopped: SQS fails again and again.
             LedgerUnavailable: DynamoDB failed.
             ClientError, BotoCoreError: The dead letters can't be read.
         """
@@ -238,5 +241,5 @@ class Replay:
         self.troubles.append(f"{letter.id} could not be {verb}: {error}")
         self._failures += 1
         if self._failures >= MAX_FAILURES:
-            raise CommandError("SQS fails again and again, so nothing more was tried.")
+            raise ReplayStopped("SQS fails again and again, so nothing more was tried.")
         return Fate.STUCK

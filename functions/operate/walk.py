@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum, auto
 
-from modelrelay.operate.letters import Hold, Letter
+from functions.operate.letters import Hold, Letter
 
 
 class Fate(Enum):
