@@ -18,7 +18,6 @@ from functions.core.ledger import State
 from functions.operate.judgement import Judge
 from functions.operate.letters import DeadLetters, Letter
 from functions.operate.replay import DeliveryQueue, Orders, Pace, Replay, ReplayStopped
-from modelrelay.errors import CommandError
 from modelrelay.local.signals import Signals, Stopped
 from tests.unit.samples import Clock, delivery
 
