@@ -16,11 +16,9 @@ from urllib.parse import quote, urlencode
 import urllib3
 
 from functions.core.settings import GitHubSettings, Target
+from functions.dispatch import credentials
 from functions.dispatch.app import App, UnreadableKey, sign
-from functions.dispatch.credentials import (
-    NoCredential,
-    parse,
-)
+from functions.dispatch.credentials import NoCredential
 from functions.dispatch.github import PAGE_SIZE, TIMEOUT_SECONDS, GitHub
 from functions.dispatch.outcome import Limited, Told, judge, judge_silence
 from functions.dispatch.transport import Answer, NoAnswer, Transport
@@ -97,7 +95,7 @@ def parse(value: str) -> str | App:
         CommandError: It is empty or of another form; the text quotes nothing of it.
     """
     try:
-        credential = parse(value.strip())
+        credential = credentials.parse(value.strip())
         if isinstance(credential, App):
             sign(credential, time.time())
     except NoCredential as error:
