@@ -60,14 +60,19 @@ class Bundle:
     Attributes:
         name: The function's package, `functions/<name>`, and its lock file, `requirements/<name>.txt`.
         services: The AWS services that it calls: of botocore's 30 MB of service models, it gets these.
+        shared: The packages of `functions` that it shares with others.
+        lock: Whose lock file names its dependencies, where it needs what another function needs.
     """
 
     name: str
     services: tuple[str, ...]
+    shared: tuple[str, ...] = ("core",)
+    lock: str = ""
 
 
 INGEST: Final = Bundle("ingest", services=("secretsmanager", "sqs"))
 DISPATCH: Final = Bundle("dispatch", services=("dynamodb", "secretsmanager", "sqs"))
+CONSOLE: Final = Bundle("console", services=("dynamodb", "sqs"), shared=("core", "operate"), lock="ingest")
 
 # Parts of botocore's data that belong to no service.
 _BOTOCORE_COMMON: Final = (
@@ -112,7 +117,7 @@ def make(
         BundlingError: The dependencies could not be installed.
     """
     shutil.copytree(_dependencies(bundle, machine), folder)
-    for package in ("core", bundle.name):
+    for package in (*bundle.shared, bundle.name):
         shutil.copytree(ROOT / "functions" / package, folder / "functions" / package, ignore=_caches)
     shutil.copy2(ROOT / "functions" / "__init__.py", folder / "functions")
     (folder / FILE_NAME).write_text(settings.to_json(), encoding="utf-8")
@@ -120,7 +125,7 @@ def make(
 
 def _dependencies(bundle: Bundle, machine: Machine) -> Path:
     """Install what the lock file names, once for each lock file and machine."""
-    lock = ROOT / "requirements" / f"{bundle.name}.txt"
+    lock = ROOT / "requirements" / f"{bundle.lock or bundle.name}.txt"
     recipe = [lock.read_text(encoding="utf-8"), machine.name, *machine.wheels, *bundle.services, *_UNUSED]
     folder = BUILD / "dependencies" / hashlib.sha256("\0".join(recipe).encode()).hexdigest()[:16]
     if not folder.exists():

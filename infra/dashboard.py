@@ -35,6 +35,7 @@ def dashboard(
     dispatch: lambda_.Function,
     queues: Queues,
     ledger: dynamodb.ITable,
+    console: lambda_.Function,
     alarms: Iterable[cloudwatch.IAlarm],
 ) -> cloudwatch.Dashboard:
     """Make the dashboard, called like the stack: whether it is well, then the parts in an event's order."""
@@ -47,7 +48,10 @@ def dashboard(
         rendering_preference=DashboardRenderingPreference.INTERACTIVE_ONLY,
     )
     board = MonitoringFacade(scope, "Monitoring", dashboard_factory=factory)
-    for row in (_well(scope), [_alarms(alarms)], _way(scope, queues), _pace(scope)):
+    deliveries = cloudwatch.CustomWidget(
+        title="Deliveries and dead letters", function_arn=console.function_arn, width=24, height=12
+    )
+    for row in (_well(scope), [_alarms(alarms)], [deliveries], _way(scope, queues), _pace(scope)):
         board.add_widget(cast("cloudwatch.IWidget", cloudwatch.Row(*row)))  # It is one; its types forget it.
     board.add_large_header("Ingest")
     board.monitor_api_gateway_v2_http_api(api=api)

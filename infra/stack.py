@@ -24,6 +24,7 @@ from infra.settings import StackSettings
 
 INGEST_TIMEOUT: Final = Duration.seconds(29)  # API Gateway waits no longer
 DISPATCH_TIMEOUT: Final = Duration.seconds(120)
+CONSOLE_TIMEOUT: Final = Duration.seconds(60)
 # Six time-outs are AWS's advice for a queue that feeds a function, so that no batch is seen twice.
 VISIBILITY: Final = Duration.seconds(6 * DISPATCH_TIMEOUT.to_seconds())
 # Of a model's backlog, SQS would hand over as many messages as a batch holds, and all but the first would go
@@ -50,6 +51,7 @@ class RelayStack(Stack):
         self.ingest = self._ingest()
         self.api = IngestApi(self, "IngestApi", function=self.ingest, throttle=relay.ingest.throttle)
         self.dispatch = self._dispatch()
+        self.console = self._console()
         self.alarms = Alarms(
             self,
             "Alarms",
@@ -67,6 +69,7 @@ class RelayStack(Stack):
             dispatch=self.dispatch,
             queues=self.queues,
             ledger=self.ledger,
+            console=self.console,
             alarms=self.alarms.single.values(),
         )
         log_groups = {INGEST: self.ingest.log_group, DISPATCH: self.dispatch.log_group}
@@ -125,6 +128,26 @@ class RelayStack(Stack):
             function, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"
         )
         self.secrets.github.grant_read(function)
+        return function
+
+    def _console(self) -> RelayFunction:
+        """Make the function that draws the dashboard's widget, and may replay dead letters."""
+        function = RelayFunction(
+            self,
+            "Console",
+            bundle=bundling.CONSOLE,
+            settings=self._settings.functions,
+            environment={
+                "QUEUE_URL": self.queues.deliveries.queue_url,
+                "DEAD_LETTER_QUEUE_URL": self.queues.dead_letters.queue_url,
+                "LEDGER_TABLE": self.ledger.table_name,
+            },
+            timeout=CONSOLE_TIMEOUT,
+            vpc=self._vpc,
+        )
+        self.queues.deliveries.grant_send_messages(function)
+        self.queues.dead_letters.grant_consume_messages(function)
+        self.ledger.grant(function, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query")
         return function
 
     def _outputs(self) -> dict[str, str]:

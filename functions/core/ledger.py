@@ -182,6 +182,15 @@ class Ledger:
         """
         return _entry(self._item(delivery_id))
 
+    def find(self, delivery_id: str) -> Record | None:
+        """Give a delivery's entry with what it is about; None where the ledger does not know it.
+
+        Raises:
+            LedgerUnavailable: DynamoDB failed.
+        """
+        item = self._item(delivery_id)
+        return _record(item) if item else None
+
     def move(self, delivery: Delivery, entry: Entry, now: float) -> Entry:
         """Write an entry in the place of the one of the same revision.
 

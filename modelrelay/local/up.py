@@ -15,11 +15,13 @@ from typing import Any, Final
 
 from functions.ingest.senders import SENDERS
 from infra.settings import RELAY_KEY
-from modelrelay import configuration, send
+from modelrelay import cdk, configuration, send
 from modelrelay.errors import CommandError
+from modelrelay.local.console import ConsoleServer, widget_of
 from modelrelay.local.deployment import Deployment
 from modelrelay.local.emulator import REGION, Emulator
 from modelrelay.local.forwarder import Forwarder
+from modelrelay.local.github.control import run_entry
 from modelrelay.local.progress import Progress
 from modelrelay.local.sample import show_sample
 from modelrelay.local.signals import Signals
@@ -82,14 +84,14 @@ def up(options: Options, progress: Progress) -> None:
             ingest_url=forwarder.url,
             aws_endpoint_url=emulator.url,
             region=REGION,
-            console_url=target.page_url,
+            console_url=_console(emulator, target, running),
             github_api_url=target.api_url,
             webhook_secrets=_webhook_secrets(emulator, outputs),
             outputs=outputs,
         )
         if options.sample:
             show_sample(ready.ingest_url, ready.webhook_secrets["databricks"], target, emulator, progress)
-        _tell(ready, progress)
+        _tell(ready, target.page_url, progress)
         for path in {send.READY_FILE, options.ready_file or send.READY_FILE}:
             running.callback(path.unlink, missing_ok=True)
             _write(path, ready)
@@ -157,6 +159,26 @@ def _forward(api_url: str, port: int, running: ExitStack) -> Forwarder:
     return forwarder
 
 
+def _console(emulator: Emulator, target: GitHubTarget, running: ExitStack) -> str:
+    """Serve the console, and give its address."""
+    cloudformation = emulator.client("cloudformation")
+    resources = cloudformation.list_stack_resources(StackName=cdk.STACK)["StackResourceSummaries"]
+    function = next(
+        resource["PhysicalResourceId"]
+        for resource in resources
+        if resource["ResourceType"] == "AWS::Lambda::Function"
+        and resource["LogicalResourceId"].startswith("Console")
+    )
+    links = {"GitHub simulator" if target.simulator else "GitHub": target.page_url}
+
+    def runs() -> list[dict[str, Any]]:
+        return [run_entry(run) for run in target.simulator.runs()] if target.simulator else []
+
+    server = ConsoleServer(widget_of(emulator.client("lambda"), function), runs, links)
+    running.callback(server.close)
+    return server.url
+
+
 def _wait_until_answered(ingest_url: str) -> None:
     """Wait until the function itself refuses an unsigned request; API Gateway alone could not."""
     deadline = time.monotonic() + _ANSWER_SECONDS
@@ -183,10 +205,11 @@ def _write(path: Path, ready: Ready) -> None:
     scratch.replace(path)
 
 
-def _tell(ready: Ready, progress: Progress) -> None:
+def _tell(ready: Ready, page_url: str, progress: Progress) -> None:
     rows = {
         "Webhooks go to": f"{ready.ingest_url}/databricks",
-        "GitHub's runs": ready.console_url,
+        "Console": ready.console_url,
+        "GitHub's runs": page_url,
         "AWS answers at": f"{ready.aws_endpoint_url}  (region {ready.region}, any credentials)",
         "Send another": ".venv/bin/modelrelay send --local --version 9",
     }

@@ -6,21 +6,13 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
+from functions.operate.ages import spoken
 from modelrelay.errors import CommandError
+
+__all__ = ["after", "ago", "before", "epoch", "iso", "local", "since", "spoken"]
 
 _UNITS: Final = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION: Final = re.compile(r"(\d{1,6}) ?(s|m|min|h|d|w)")
-_STEPS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-_LARGE: Final = 2
-"""A unit is left for the next larger one when there are two of that: 90 min, and then 2 h."""
-
-
-def spoken(seconds: float) -> str:
-    """Say how long something takes or how old it is: `45 s`, `3 min`, `2 h`, `5 d`."""
-    for size, unit in _STEPS:
-        if seconds >= _LARGE * size:
-            return f"{int(seconds // size)} {unit}"
-    return f"{max(0, int(seconds))} s"
 
 
 def iso(moment: float) -> str | None:

@@ -206,6 +206,16 @@ def test_the_dashboard_follows_an_event_and_tells_how_long_it_takes(resources: O
     }
 
 
+def test_the_dashboard_has_the_deliveries_and_their_replay(resources: OfType) -> None:
+    """The console's widget calls the console's function, again each time that the dashboard is refreshed."""
+    (board,) = properties(resources("AWS::CloudWatch::Dashboard"))
+    parts = board["DashboardBody"]["Fn::Join"][1]
+    names = [part if isinstance(part, str) else part.get("Fn::GetAtt", [""])[0] for part in parts]
+    (widget,) = [each for each in json.loads("".join(names))["widgets"] if each["type"] == "custom"]
+    assert widget["properties"]["endpoint"].startswith("Console")
+    assert widget["properties"]["updateOn"] == {"refresh": True, "resize": True, "timeRange": True}
+
+
 def test_no_graph_or_alarm_reads_what_no_function_writes(resources: OfType) -> None:
     """Whatever is read of our own is in the table of metrics, under the function that writes it."""
     drawn = [

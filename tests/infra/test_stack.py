@@ -175,6 +175,24 @@ def test_ingest_can_send_and_nothing_else(resources: OfType) -> None:
     assert "GitHub" not in text
 
 
+def test_console_replays_and_reads_no_secret(resources: OfType) -> None:
+    """Whoever takes over the console can move dead letters, and neither call GitHub nor forge a webhook."""
+    policies = resources("AWS::IAM::Policy")
+    policy = next(item for name, item in policies.items() if name.startswith("Console"))["Properties"]
+    allowed = {
+        action
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in (
+            statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        )
+    }
+    assert allowed == {
+        *("sqs:SendMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl"),
+        *("sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage"),
+        *("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"),
+    }
+
+
 def test_the_github_secret_is_made_empty(resources: OfType) -> None:
     """Nobody's value is invented for GitHub: an empty secret is waited for, a wrong one is tried."""
     github = next(item for name, item in resources("AWS::SecretsManager::Secret").items() if "GitHub" in name)
@@ -231,10 +249,9 @@ def test_dispatch_reads_and_writes_single_items_of_the_ledger_and_its_indexes(re
         ]
         for name, policy in policies.items()
     }
-    assert [name for name, statements in granted.items() if statements] == [
-        name for name in policies if name.startswith("Dispatch")
-    ]
-    (statement,) = [each for statements in granted.values() for each in statements]
+    (dispatch,) = [name for name in policies if name.startswith("Dispatch")]
+    assert not [name for name in granted if name.startswith("Ingest") and granted[name]]
+    (statement,) = granted[dispatch]
     arn = {"Fn::GetAtt": [table, "Arn"]}
     assert statement == {
         "Effect": "Allow",
@@ -270,7 +287,7 @@ def test_existing_secrets_are_used_and_none_is_made() -> None:
 
 
 def test_a_new_vpc_has_one_known_way_out() -> None:
-    """Both functions run inside, AWS is reached by endpoints, and GitHub sees one address that stays."""
+    """All functions run inside, AWS is reached by endpoints, and GitHub sees one address that stays."""
     template = synthesise({"vpc": {"new": True, "static_egress_ip": True}})
     kinds = [item["Type"] for item in template["Resources"].values()]
     assert (kinds.count("AWS::EC2::NatGateway"), kinds.count("AWS::EC2::EIP")) == (1, 1)
@@ -278,7 +295,7 @@ def test_a_new_vpc_has_one_known_way_out() -> None:
     assert "EgressIp" in template["Outputs"]
     functions = [item for item in template["Resources"].values() if item["Type"] == FUNCTION]
     assert all("VpcConfig" in function["Properties"] for function in functions)
-    assert len(functions) == 2
+    assert len(functions) == 3
 
 
 def test_an_existing_vpc_is_looked_up() -> None:

@@ -1,0 +1,1 @@
+"""The dashboard's widget: recent deliveries, dead letters by reason, and a button that replays them."""
