@@ -24,7 +24,7 @@ destroy: setup ## Delete the stack; queues, ledger and secrets stay unless relay
 	@$(BIN)/modelrelay destroy $(ARGS)
 
 test: check .build/mlflow.stamp ## Everything CI runs: checks, then all tests with coverage
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --cov --cov-report=term $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder --cov --cov-report=term $(ARGS)
 
 check: $(VENV)/dev.stamp node_modules/dev.stamp ## Formatting, lint and types
 	@$(BIN)/ruff format --check --quiet .
@@ -64,13 +64,13 @@ $(VENV)/dev.stamp: $(VENV)/operate.stamp requirements/dev.txt
 	@PIP_PYTHON=.build/mlflow/bin/python $(PIP) -r requirements/mlflow.txt
 	@touch $@
 
-# The CDK CLI alone; tests add GitHub's API description, which is large.
+# The CDK CLI alone; tests add GitHub's API description and a browser, which are large.
 node_modules/operate.stamp: package-lock.json | $(VENV)/operate.stamp
 	@echo "Installing the CDK CLI ..."
 	@npm ci --omit=dev --silent
 	@touch $@
 
 node_modules/dev.stamp: package-lock.json | $(VENV)/operate.stamp
-	@echo "Installing the CDK CLI and GitHub's API description ..."
+	@echo "Installing the CDK CLI, GitHub's API description and a browser ..."
 	@npm ci --silent
 	@touch node_modules/operate.stamp $@

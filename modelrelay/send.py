@@ -49,7 +49,7 @@ def destination(
         CommandError: Something is missing; the text says what to name.
     """
     if on_local:
-        ready = _local_run()
+        ready = local_run()
         base = (url or str(ready["ingest_url"])).rstrip("/")
         return Destination(f"{base}/databricks", ready["webhook_secrets"]["databricks"])
     secret = _named_secret(secret_file)
@@ -59,7 +59,12 @@ def destination(
     )
 
 
-def _local_run() -> Any:
+def local_run() -> Any:
+    """Read how to reach the local run.
+
+    Raises:
+        CommandError: There is none.
+    """
     try:
         return json.loads(READY_FILE.read_text(encoding="utf-8"))
     except FileNotFoundError:

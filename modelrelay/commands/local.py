@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 from rich.console import Console
 
 from modelrelay.commands.options import Context, context_of
+from modelrelay.send import local_run
 
 app = typer.Typer(no_args_is_help=True, help="The whole pipeline on this machine.")
 
@@ -45,3 +47,23 @@ def up(
         pipeline.up(options, Progress(console))
     except Stopped:
         console.print("Stopped.")
+
+
+@app.command()
+def env() -> None:
+    """Print what points this shell's commands at the running local pipeline.
+
+    [dim]eval "$(modelrelay local env)"
+    modelrelay status[/dim]
+    """
+    ready = local_run()
+    variables = {
+        "AWS_ENDPOINT_URL": ready["aws_endpoint_url"],
+        "AWS_REGION": ready["region"],
+        "AWS_DEFAULT_REGION": ready["region"],
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "GITHUB_SIMULATOR": ready["github_api_url"],
+    }
+    for name, value in variables.items():
+        typer.echo(f"export {name}={shlex.quote(value)}")

@@ -14,6 +14,7 @@ from modelrelay.local.github import GitHub, GitHubServer, Workflow
 
 _REAL_API: Final = "https://api.github.com"
 _MADE_UP_TOKEN: Final = "made-up-token"  # noqa: S105 - opens the simulator alone
+ANOTHER_TOKEN: Final = "another-made-up-token"  # noqa: S105 - for trying how a token is replaced
 _FIRST_WORKFLOW_ID: Final = 1001
 
 
@@ -48,7 +49,7 @@ def open_target(api_url: str | None, settings: StackSettings, running: ExitStack
         page = f"https://github.com/{first.owner}/{first.repository}/actions"
         url = (api_url or _REAL_API).rstrip("/")
         return GitHubTarget(url, token or _MADE_UP_TOKEN, url if api_url else page, None)
-    github = GitHub(_workflows(settings.functions.routes), tokens=[_MADE_UP_TOKEN])
+    github = GitHub(_workflows(settings.functions.routes), tokens=[_MADE_UP_TOKEN, ANOTHER_TOKEN])
     server = running.enter_context(GitHubServer(github))
     return GitHubTarget(server.url, _MADE_UP_TOKEN, server.url, server)
 
