@@ -60,13 +60,14 @@ def destination(
 
 
 def local_run() -> Any:
-    """Read how to reach the local run.
+    """Read how to reach the local run; of several, $MODELRELAY_READY_FILE names one's ready file.
 
     Raises:
         CommandError: There is none.
     """
     try:
-        return json.loads(READY_FILE.read_text(encoding="utf-8"))
+        named = os.environ.get("MODELRELAY_READY_FILE")
+        return json.loads((Path(named) if named else READY_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CommandError("Nothing runs on this machine. Start it with: make local") from None
 

@@ -31,6 +31,7 @@ _STYLE: Final = """<style>
 </style>"""
 
 _HEADS: Final = ("delivery", "what", "route", "state", "age")
+_ABOUT: Final = ("kind", "model", "version", "from_stage", "to_stage", "alias", "route", "occurred_at")
 _TONE: Final = {State.DISPATCHED: "good", State.DEAD_LETTERED: "bad", State.UNKNOWN: "bad"}
 
 DESCRIPTION: Final = """## Model Relay's deliveries
@@ -64,7 +65,8 @@ def story(record: Record, now: float, theme: str) -> str:
     entry = record.entry.recovered(now)
     facts = {
         "delivery": record.id,
-        **{name: str(value) for name, value in sorted(record.about.items())},
+        **{name.replace("_", " "): str(record.about[name]) for name in _ABOUT if name in record.about},
+        "accepted": f"{spoken(now - float(record.about.get('accepted_at', 0)) / 1000)} ago",
         "state": f"{entry.state.value}. {MEANING[entry.state]}",
         "reason": entry.reason,
         "what it means": advice(entry.reason).means if entry.reason else "",
@@ -74,7 +76,8 @@ def story(record: Record, now: float, theme: str) -> str:
         "changed": f"{spoken(now - entry.updated_at)} ago",
     }
     rows = [(escape(name), escape(value)) for name, value in facts.items() if value]
-    return _page(theme, _table((), [*rows, ("run", _link(entry.run_url, entry.run_url))]))
+    run = _link(entry.run_url, entry.run_url)
+    return _page(theme, _table((), [*rows, *([("run", run)] if run else [])]))
 
 
 def done(result: Done, theme: str) -> str:
@@ -108,7 +111,8 @@ def trouble(text: str, theme: str) -> str:
 def _letters(shown: Overview, endpoint: str) -> str:
     if not shown.lying:
         return '<p class="good">No dead letters.</p>'
-    parts = [f'<p><span class="bad">{shown.lying} dead letters</span> lie on the queue.</p>']
+    letters = "1 dead letter" if shown.lying == 1 else f"{shown.lying} dead letters"
+    parts = [f'<p><span class="bad">{letters}</span> on the queue.</p>']
     rows = [
         (
             escape(reason or "unknown"),

@@ -130,7 +130,7 @@ def test_letters_are_counted_by_reason(deployed: Deployed, widget: Widget) -> No
         bury(deployed, number)
     bury(deployed, 9, "missing-field")
     page = widget.page()
-    assert re.search(r"4 dead letters\s+lie on the queue", page.text)
+    assert re.search(r"4 dead letters\s+on the queue", page.text)
     assert re.search(r"github-refused 3 .*missing-field 1 ", page.text)
     asked = {call["reason"]: attributes for attributes, call in page.calls if "reason" in call}
     assert asked.keys() == {"github-refused", "missing-field"}

@@ -91,6 +91,12 @@ class Pipeline:
         lower = {name.lower(): value for name, value in answer.headers.items()}
         return Reply(answer.status, lower, answer.data)
 
+    def console(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
+        """Send any request to the local console."""
+        url = self.ready["console_url"] + path
+        answer = HTTP.request(method, url, body=body, headers=headers, timeout=30.0)
+        return Reply(answer.status, {}, answer.data)
+
     def signed(self, body: bytes) -> dict[str, str]:
         """Give the headers that Databricks sends."""
         digest = hmac.new(self.secret.encode(), body, hashlib.sha256).hexdigest()
