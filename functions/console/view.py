@@ -22,7 +22,11 @@ _STYLE: Final = """<style>
 .mr.dark { color: #d1d5db; } .mr.light { color: #16191f; }
 .mr h2 { font-size: 15px; margin: 12px 0 4px; }
 .mr table { border-collapse: collapse; width: 100%; }
-.mr th, .mr td { text-align: left; padding: 3px 12px 3px 0; vertical-align: top; overflow-wrap: anywhere; }
+.mr .table { overflow-x: auto; }
+.mr th, .mr td { text-align: left; padding: 3px 12px 3px 0; vertical-align: top; white-space: nowrap; }
+.mr .wide2 td:nth-child(2), .mr .wide3 td:nth-child(3) {
+  white-space: normal; min-width: 12em; overflow-wrap: anywhere;
+}
 .mr th { font-weight: normal; opacity: .75; }
 .mr tr + tr td { border-top: 1px solid rgba(128, 128, 128, .25); }
 .mr .bad { color: #c7162b; font-weight: 600; } .mr.dark .bad { color: #ff8a80; }
@@ -127,7 +131,7 @@ def _letters(shown: Overview, endpoint: str) -> str:
         )
         for reason, count in shown.reasons
     ]
-    parts.append(_table(("reason", "deliveries", "what to do", ""), rows))
+    parts.append(_table(("reason", "deliveries", "what to do", ""), rows, wide=3))
     newest = [(*_row(record, shown.at), *_buttons(record, endpoint)) for record in shown.letters]
     parts.append("<h2>The newest dead letters</h2>")
     parts.append(_table((*_HEADS, "", ""), newest))
@@ -171,11 +175,12 @@ def _link(url: str, text: str) -> str:
     return f'<a href="{escape(url)}" target="_blank" rel="noopener">{escape(text)}</a>'
 
 
-def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    """Write a table of cells that are HTML already."""
+def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], wide: int = 2) -> str:
+    """Write a table of cells that are HTML already; the text of one column may be long."""
     head = "".join(f"<th>{escape(each)}</th>" for each in heads)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table>{f'<tr>{head}</tr>' if head else ''}{body}</table>"
+    rows_of_html = f"{f'<tr>{head}</tr>' if head else ''}{body}"
+    return f'<div class="table"><table class="wide{wide}">{rows_of_html}</table></div>'
 
 
 def _page(theme: str, *parts: str) -> str:
