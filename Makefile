@@ -24,7 +24,7 @@ destroy: setup ## Delete the stack; queues, ledger and secrets stay unless relay
 	@$(BIN)/modelrelay destroy $(ARGS)
 
 test: check .build/mlflow.stamp ## Everything CI runs: checks, then all tests with coverage
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder --cov --cov-report=term $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 4 --dist loadscope --no-loadscope-reorder --cov --cov-report=term $(ARGS)
 
 check: $(VENV)/dev.stamp node_modules/dev.stamp ## Formatting, lint and types
 	@$(BIN)/ruff format --check --quiet .

@@ -1,4 +1,4 @@
-"""How the tests are spread over two processes: `make test` runs the pipeline's beside all others."""
+"""How the tests are spread over processes: `make test` runs the pipelines' beside all others."""
 
 from __future__ import annotations
 
@@ -9,15 +9,37 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 PIPELINE = Path(__file__).parent / "pipeline"
+ALONE = frozenset({"test_under_fire.py"})
+"""What has a pipeline of its own."""
+
+SECOND = frozenset(
+    {
+        "test_console.py",
+        "test_deploy.py",
+        "test_dlq.py",
+        "test_doctor.py",
+        "test_drill.py",
+        "test_local_up.py",
+        "test_mlflow.py",
+        "test_webhook_mlflow.py",
+    }
+)
+"""What shares a second pipeline, so that half of the waiting is done beside the other half."""
 
 
 class Spread(LoadScopeScheduling):  # type: ignore[misc] # ships types that mypy can't follow
-    """Keeps the tests of the deployed pipeline together, and those of each other file."""
+    """Keeps the tests together that share a pipeline, and those of each other file."""
 
     def _split_scope(self, nodeid: str) -> str:
         """Name what a test stays together with."""
         file = nodeid.partition("::")[0]
-        return "pipeline" if "pipeline" in Path(file).parts else file
+        return _pipeline(Path(file)) if "pipeline" in Path(file).parts else file
+
+
+def _pipeline(file: Path) -> str:
+    if file.name in ALONE:
+        return file.name
+    return "second pipeline" if file.name in SECOND else "first pipeline"
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Spread:
@@ -26,5 +48,5 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Spread:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the pipeline's: they share it, take longest, and mostly wait."""
-    items.sort(key=lambda item: PIPELINE not in item.path.parents)
+    """Begin with the pipelines': they take longest, and mostly wait."""
+    items.sort(key=lambda item: (PIPELINE not in item.path.parents, item.path.name not in ALONE))

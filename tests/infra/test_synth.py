@@ -26,7 +26,7 @@ def test_synth_is_quiet_when_all_is_well(tmp_path: Path) -> None:
     assert second.returncode == 0
     assets = [sorted(path.name for path in (tmp_path / run).glob("cdk.out/asset.*")) for run in "12"]
     assert assets[0] == assets[1]
-    assert len(assets[0]) == 2
+    assert len(assets[0]) == 3
 
 
 @pytest.mark.parametrize(

@@ -160,15 +160,22 @@ class Pipeline:
         return [item for item in exchanges if _told(item["body"] or {}).get("model_name") == model]
 
     def dead_letters(self) -> list[Any]:
-        """Look at the dead letters and leave them where they are."""
-        answer = self.client("sqs").receive_message(
-            QueueUrl=self.ready["outputs"]["DeadLetterQueueUrl"],
+        """Look at the dead letters, of each model the first ten, and leave them where they are."""
+        sqs, url = self.client("sqs"), self.ready["outputs"]["DeadLetterQueueUrl"]
+        found: list[Any] = []
+        while messages := sqs.receive_message(
+            QueueUrl=url,
             MaxNumberOfMessages=10,
-            VisibilityTimeout=0,
+            VisibilityTimeout=30,
             MessageAttributeNames=["All"],
             MessageSystemAttributeNames=["All"],
-        )
-        return list(answer.get("Messages", []))
+        ).get("Messages"):
+            found += messages
+        for message in found:
+            sqs.change_message_visibility(
+                QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+            )
+        return found
 
     def dead_letter(self, delivery: str) -> Any:
         """Give a delivery's dead letter, or None."""
@@ -289,14 +296,11 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     assert process.returncode == 0, output
 
 
-@pytest.fixture(scope="session", autouse=True)
-def fire(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A pipeline of its own under fire. It takes minutes, so it begins with the first test of this folder."""
+@pytest.fixture(scope="session")
+def fire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A pipeline of its own under fire, which takes minutes."""
     from tests.pipeline import fire as fires  # noqa: PLC0415 - it needs what is defined here
 
-    if not any("test_under_fire" in item.nodeid for item in request.session.items):
-        yield None
-        return
     ready_file = tmp_path_factory.mktemp("fire") / "ready.json"
     process = start(ready_file, "--context", fires.CONTEXT)
     try:

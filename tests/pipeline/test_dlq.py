@@ -27,6 +27,13 @@ def model() -> str:
     return f"model-{uuid.uuid4().hex[:12]}"
 
 
+@pytest.fixture(autouse=True)
+def _nothing_else(pipeline: Pipeline) -> None:
+    """Leave no letter of other tests: where groups are mixed, fewer of each can be seen."""
+    done = pipeline.cli("dlq", "purge", "--all", "--yes")
+    assert done.returncode == 0, done.stderr
+
+
 def bury(pipeline: Pipeline, model: str, versions: int) -> list[str]:
     """Let GitHub refuse a model's versions, and give the deliveries when all of them are dead letters."""
     pipeline.github("POST", "faults", {"preset": "unprocessable", "times": versions, "match": f'"{model}"'})

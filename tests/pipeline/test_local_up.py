@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -63,17 +64,22 @@ def test_the_ready_file_holds_how_to_reach_everything(pipeline: Pipeline) -> Non
     """The ready file has the fixed keys, a plain ingest address, and a secret for every sender."""
     assert set(pipeline.ready) == FIXED_KEYS
     assert pipeline.ready["ingest_url"].startswith("http://127.0.0.1:")
-    assert set(pipeline.ready["webhook_secrets"]) == {"databricks"}
+    secrets = pipeline.ready["webhook_secrets"]
+    assert set(secrets) == {"databricks", "mlflow", "databricks-jobs", "events"}
+    assert json.loads(secrets["databricks-jobs"]).keys() == {"username", "password"}
+    assert all(len(base64.b64decode(secrets[name], validate=True)) == 36 for name in ("mlflow", "events"))
     assert (
         pipeline.ready["outputs"]["DatabricksWebhookUrl"]
         == pipeline.ready["outputs"]["IngestUrl"] + "/databricks"
     )
 
 
-def test_send_reaches_the_running_pipeline(pipeline: Pipeline) -> None:
+def test_send_reaches_the_running_pipeline(pipeline: Pipeline, tmp_path: Path) -> None:
     """`modelrelay send --local` signs and posts a sample, and prints the answer."""
-    line = [sys.executable, "-m", "modelrelay", "send", "--local", "--model", "sent-by-hand", "--json"]
-    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True)
+    ready_file = tmp_path / "ready.json"  # Of several local runs, this one.
+    ready_file.write_text(json.dumps(pipeline.ready), encoding="utf-8")
+    line = ["send", "--local", "--model", "sent-by-hand", "--json"]
+    done = pipeline.cli(*line, MODELRELAY_READY_FILE=str(ready_file))
     assert json.loads(done.stdout)["status"] == 202
     eventually(lambda: pipeline.runs("sent-by-hand"))
 

@@ -184,8 +184,8 @@ BREAKAGES: Final = (
     Breakage(
         "given up too soon",
         f"{_DISPATCH}/engine.py",
-        "if self._clock() - message.sent_at > self._max_age_seconds:",
-        "if self._clock() - message.sent_at > self._max_age_seconds / 4:",
+        "if age > self._max_age_seconds and",
+        "if age > self._max_age_seconds / 4 or",
     ),
     Breakage(
         "accepted although it could not be stored",
