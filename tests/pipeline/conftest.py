@@ -21,7 +21,7 @@ import urllib3
 
 from modelrelay.cdk import ROOT
 
-START_SECONDS = 120
+START_SECONDS = 240
 ROUTES: list[dict[str, Any]] = [
     {"name": "default"},
     {
