@@ -53,7 +53,7 @@ def ingest(chain: Chain) -> Iterator[Finding]:
     if not secrets.is_usable(_DATABRICKS, secret):
         yield not_checked("there is no secret to sign with")
         return
-    body = test_delivery(chain.clock())
+    body = sample_delivery(chain.clock())
     url = webhooks.address(chain.session, _DATABRICKS, chain.url)
     reply = send.post(url, body, send.signature_headers(secret, body))
     if reply.status == HTTPStatus.OK:
@@ -64,7 +64,7 @@ def ingest(chain: Chain) -> Iterator[Finding]:
     yield problem(f"{url} answers {reply.status}: {said}", mend)
 
 
-def test_delivery(now: float) -> bytes:
+def sample_delivery(now: float) -> bytes:
     """Write what Databricks sends when somebody tests a webhook: it names no model."""
     return json.dumps(
         {

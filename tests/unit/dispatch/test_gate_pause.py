@@ -295,7 +295,8 @@ def test_pause_before_a_delivery_came_gives_it_no_more_time(bench: Bench, store:
     """A pause that was over for long has nothing to do with it."""
     declare(store, NOW + HOUR)
     bench.clock.now += 50 * HOUR
-    bench.letter("expired", sent_at=NOW + 25 * HOUR)
+    letter = bench.letter("expired", sent_at=NOW + 25 * HOUR)
+    assert letter.told.detail == "It could not be dispatched within 24 hours."
 
 
 def test_queue_never_drops_what_is_paused(bench: Bench, store: GateStore) -> None:

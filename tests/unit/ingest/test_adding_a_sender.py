@@ -36,10 +36,13 @@ def acme(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
-def test_example_passes_its_own_test(acme: ModuleType) -> None:
+def test_example_passes_its_own_test(acme: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """The test that the page shows passes with the module that it shows."""
     exec(compile(TEST, "test_acme.py", "exec"), acme.__dict__)
     acme.__dict__["test_promotion_is_a_transition"]()
+    monkeypatch.setitem(acme.__dict__, "verify", lambda *_: True)
+    with pytest.raises(AssertionError):  # It would notice a module that takes everything.
+        acme.__dict__["test_promotion_is_a_transition"]()
 
 
 def test_line_extends_the_table(acme: ModuleType) -> None:
