@@ -9,7 +9,7 @@ from heapq import merge
 from itertools import islice
 from typing import Any, Final
 
-from functions.core.ledger import Entry, Record, State, plain
+from functions.core.ledger import Record, State
 from modelrelay.errors import CommandError
 from modelrelay.operate.ages import iso
 from modelrelay.operate.relay import Relay
@@ -130,14 +130,11 @@ def recent(relay: Relay) -> Iterable[Record]:
 
 
 def _by_id(relay: Relay, wanted: str) -> Record:
-    key = {"id": {"S": wanted}}
     with relay.asked():
-        answer = relay.client("dynamodb").get_item(TableName=relay.table, Key=key, ConsistentRead=True)
-        if "Item" not in answer:
-            raise CommandError(
-                f"The ledger knows no delivery {wanted}. It knows one from its first attempt on, for 90 "
-                "days; one that waits for an earlier one of its model has had no attempt yet."
-            )
-        entry: Entry = relay.ledger.get(wanted)
-    item, names = answer["Item"], (*_ABOUT, "occurred_at", "accepted_at")
-    return Record(wanted, {name: plain(item[name]) for name in names if name in item}, entry)
+        record = relay.ledger.find(wanted)
+    if record is None:
+        raise CommandError(
+            f"The ledger knows no delivery {wanted}. It knows one from its first attempt on, for 90 "
+            "days; one that waits for an earlier one of its model has had no attempt yet."
+        )
+    return record
