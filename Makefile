@@ -57,6 +57,16 @@ $(VENV)/dev.stamp: $(VENV)/operate.stamp requirements/dev.txt
 	@$(PIP) -r requirements/dev.txt
 	@touch $@
 
+$(VENV)/audit.stamp: $(VENV)/dev.stamp requirements/audit.txt
+	@echo "Installing what audits ..."
+	@$(PIP) -r requirements/audit.txt
+	@touch $@
+
+$(VENV)/bench.stamp: $(VENV)/dev.stamp requirements/bench.txt
+	@echo "Installing what measures ..."
+	@$(PIP) -r requirements/bench.txt
+	@touch $@
+
 # MLflow, which tests run beside the pipeline; it is apart so that what it depends on binds none of ours.
 .build/mlflow.stamp: requirements/mlflow.txt | $(VENV)/operate.stamp
 	@echo "Installing MLflow for the tests (half a minute) ..."
