@@ -10,6 +10,7 @@ from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
@@ -63,11 +64,12 @@ class Alarms(Construct):
         dispatch: lambda_.Function,
         queues: Queues,
         email: str | None,
+        key: kms.IKey | None,
         embedded: bool,
     ) -> None:
         super().__init__(scope, construct_id)
         self.all: dict[str, cloudwatch.AlarmBase] = {}
-        self._topic = _topic(self, email)
+        self._topic = _topic(self, email, key)
         self._embedded = embedded
         self._for_letters(queues)
         self._for_delays(queues)
@@ -230,8 +232,8 @@ def _stalled(dispatch: lambda_.Function, queues: Queues) -> cloudwatch.MathExpre
     )
 
 
-def _topic(scope: Construct, email: str | None) -> sns.Topic:
-    topic = sns.Topic(scope, "Topic", enforce_ssl=True)
+def _topic(scope: Construct, email: str | None, key: kms.IKey | None) -> sns.Topic:
+    topic = sns.Topic(scope, "Topic", enforce_ssl=True, master_key=key)
     # A topic with a policy of its own is no longer open to the account's alarms by default.
     topic.add_to_resource_policy(
         iam.PolicyStatement(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import re
+import ssl
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
@@ -16,6 +18,8 @@ from functions.core.event import KINDS, is_kind
 from functions.ingest.senders import SENDERS
 
 _SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+ROOT: Final = Path(__file__).parents[1]
+_CERTIFICATE: Final = re.compile("-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----")
 _JOB_NAME: Final = re.compile(r"jobs\.on_[a-z][a-z0-9_]{0,99}")
 
 
@@ -51,6 +55,42 @@ def _address(value: str) -> str:
     if parts.scheme != "https" and not (loopback and parts.scheme == "http"):
         raise ValueError("should start with https://: the credential travels with every request")
     return value.rstrip("/")
+
+
+def _proxy(value: str) -> str:
+    """Take a proxy without a login: it would be in the template's asset for everybody to read."""
+    try:
+        parts = urlsplit(value)
+        right = parts.scheme == "http" and parts.hostname and parts.port and not parts.path.strip("/")
+    except ValueError:
+        right = False
+    if not right or "@" in value:
+        raise ValueError("should be an HTTP proxy without a login, like 'http://proxy.internal:3128'")
+    return value.rstrip("/")
+
+
+def _certificates(value: str) -> str:
+    """Take a file that OpenSSL can read certificates from; relative to this checkout."""
+    try:
+        ssl.create_default_context().load_verify_locations(cadata=read_certificates(value))
+    except (OSError, ValueError) as error:  # Of which ssl's own are kinds.
+        told = getattr(error, "strerror", None) or getattr(error, "reason", None) or type(error).__name__
+        raise ValueError(f"should be a file of PEM certificates, relative to cdk.json ({told})") from None
+    return value
+
+
+def read_certificates(path: str) -> str:
+    """Read certificates: the `CERTIFICATE` blocks of a PEM file, and no key that may stand beside them.
+
+    Raises:
+        OSError: The file can't be read.
+        ValueError: It holds none.
+    """
+    text = (ROOT / path).read_text(encoding="ascii", errors="replace")
+    found = _CERTIFICATE.findall(text)
+    if not found:
+        raise ValueError(path)
+    return "\n".join(found) + "\n"
 
 
 def _network(value: str) -> str:
@@ -151,4 +191,33 @@ Cidr = Annotated[str, AfterValidator(_network)]
 Email = Annotated[str, _like(r"[^@\s]+@[^@\s]+\.[^@\s]+", "should be an e-mail address")]
 VpcId = Annotated[
     str, _like(r"vpc-[0-9a-f]{8,17}", "should be the id of a VPC, like 'vpc-0123456789abcdef0'")
+]
+KeyArn = Annotated[
+    str,
+    _like(
+        r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})",
+        "should be the ARN of a key in KMS, not of an alias, like 'arn:aws:kms:eu-west-1:111122223333:key/…'",
+    ),
+]
+CertificateArn = Annotated[
+    str,
+    _like(
+        r"arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+",
+        "should be the ARN of a certificate in ACM, in the stack's own region",
+    ),
+]
+HostName = Annotated[
+    str,
+    _like(
+        r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}",
+        "should be a host name in lower case, like 'hooks.example.com'",
+    ),
+]
+ProxyUrl = Annotated[str, AfterValidator(_proxy)]
+CaFile = Annotated[str, AfterValidator(_certificates)]
+AccountId = Annotated[str, _like(r"\d{12}", "should be an AWS account's number, twelve digits as a string")]
+Region = Annotated[str, _like(r"[a-z]{2,4}(-[a-z]+)+-\d", "should be an AWS region, like 'eu-west-1'")]
+EnvironmentName = Annotated[
+    str,
+    _like(r"[a-z0-9-]{0,30}", "should be 1 to 30 lower-case letters, digits or hyphens, like 'staging'"),
 ]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Mapping
+from dataclasses import dataclass
 
-from aws_cdk import Aws, Fn, RemovalPolicy, Stack
+from aws_cdk import ArnFormat, Aws, Fn, RemovalPolicy, Stack
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
@@ -28,6 +29,14 @@ _LOGIN = secretsmanager.CfnSecret.GenerateSecretStringProperty(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class NamedSecret:
+    """A secret by its name, and the ARN that a policy names it by."""
+
+    name: str
+    arn: str
+
+
 class Secrets(Construct):
     """The webhook secrets, generated unless they exist already, and the GitHub secret, for a person to fill.
 
@@ -36,10 +45,19 @@ class Secrets(Construct):
         github: `{"token": "…"}` or a GitHub App's keys; empty until somebody fills it, and events wait.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, relay: Relay, keep: RemovalPolicy) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        relay: Relay,
+        keep: RemovalPolicy,
+        key: kms.IKey | None,
+    ) -> None:
         super().__init__(scope, construct_id)
         self._keep = keep
-        self.senders: Mapping[str, secretsmanager.ISecret] = {
+        self._key = key
+        self.senders = {
             sender: self._secret(
                 SENDERS[sender].title,
                 relay.ingest.secret_names.get(sender),
@@ -62,21 +80,32 @@ class Secrets(Construct):
         *,
         description: str,
         generate: secretsmanager.CfnSecret.GenerateSecretStringProperty | None,
-    ) -> secretsmanager.ISecret:
+    ) -> NamedSecret:
         """Give an existing secret, or make one; either way it is known by its name."""
-        name = existing or self._unique_name(title)
-        if not existing:
-            # The resource itself, because CDK's own construct generates a value where none is asked for:
-            # GitHub would reject it again and again, while an empty secret is waited for.
-            resource = secretsmanager.CfnSecret(
-                self,
-                f"{title}Value",
-                name=name,
-                description=description,
-                generate_secret_string=generate,
-            )
-            resource.apply_removal_policy(self._keep)
-        return secretsmanager.Secret.from_secret_name_v2(self, title, name)
+        if existing:
+            return NamedSecret(existing, self._arn_of(existing))
+        name = self._unique_name(title)
+        # The resource itself, because CDK's own construct generates a value where none is asked for:
+        # GitHub would reject it again and again, while an empty secret is waited for.
+        resource = secretsmanager.CfnSecret(
+            self,
+            f"{title}Value",
+            name=name,
+            description=description,
+            generate_secret_string=generate,
+            kms_key_id=self._key.key_arn if self._key else None,
+        )
+        resource.apply_removal_policy(self._keep)
+        return NamedSecret(name, resource.ref)
+
+    def _arn_of(self, name: str) -> str:
+        """Give the ARN of an existing secret; its last six characters are by chance, and may be any."""
+        return Stack.of(self).format_arn(
+            service="secretsmanager",
+            resource="secret",
+            resource_name=f"{name}-??????",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
 
     def _unique_name(self, title: str) -> str:
         """Name a secret after its stack, and after the stack's creation.

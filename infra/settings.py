@@ -6,12 +6,11 @@ nothing wrong is left for a function to find. `docs/configuration.md` describes 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from functions.core import event as kinds
 from functions.core import template
@@ -19,11 +18,9 @@ from functions.core.event import fields_of
 from functions.core.settings import GitHubSettings, IngestSettings, RelaySettings, Route, Target
 from functions.ingest.senders import SENDERS
 from infra import fields
-from infra.mistakes import SettingsError, describe
-
-ACCOUNT_KEY: Final = "account_setings"
-ACCOUNT_ALIAS: Final = "account_settings"
-RELAY_KEY: Final = "relay"
+from infra.context import ACCOUNT_ALIAS, ACCOUNT_KEY, RELAY_KEY, Strict, decode, parse, refuse_stray_keys
+from infra.environments import Environment, overlaid
+from infra.mistakes import SettingsError
 
 DEFAULT_EVENTS: Final = (kinds.STAGE_TRANSITIONED, kinds.ALIAS_SET)
 DEFAULT_INPUTS: Final = {"model_name": "${model_name}", "model_version": "${version}"}
@@ -35,15 +32,11 @@ MAX_AGE_HOURS: Final = 72
 """The queue's own redrive moves a message after 1,000 receives, without a reason. The shortest wait that
 repeats for so long is five minutes, for a credential: 1,000 of them are 83 hours."""
 
-
-Model = TypeVar("Model", bound=BaseModel)
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+MIN_CONCURRENCY: Final = 2
+"""The least that SQS's event source takes; GitHub wants its calls one after another."""
 
 
-class Account(_Strict):
+class Account(Strict):
     """`account_setings`: the workflow that routes start unless they name another."""
 
     owner: fields.Owner | None = None
@@ -52,7 +45,7 @@ class Account(_Strict):
     default_branch: fields.Ref | None = None
 
 
-class TargetSettings(_Strict):
+class TargetSettings(Strict):
     """`relay.routes[].target`; what is missing comes from `account_setings`."""
 
     type: Literal["workflow_dispatch", "repository_dispatch"] = "workflow_dispatch"
@@ -80,7 +73,7 @@ class TargetSettings(_Strict):
         return self
 
 
-class RouteSettings(_Strict):
+class RouteSettings(Strict):
     """`relay.routes[]`."""
 
     name: fields.RouteName
@@ -104,7 +97,7 @@ class RouteSettings(_Strict):
         return self
 
 
-class GitHub(_Strict):
+class GitHub(Strict):
     """`relay.github`."""
 
     api_url: fields.ApiUrl = "https://api.github.com"
@@ -112,32 +105,42 @@ class GitHub(_Strict):
     secret_name: fields.SecretName | None = None
     max_per_minute: Annotated[int, Field(ge=1)] = 60
     max_per_hour: Annotated[int, Field(ge=1)] = 500
+    proxy: fields.ProxyUrl | None = None
+    ca_file: fields.CaFile | None = None
 
 
-class Throttle(_Strict):
+class Throttle(Strict):
     """`relay.ingest.throttle`: requests per second, and how many may come at once."""
 
     rate: Annotated[int, Field(ge=1)] = 50
     burst: Annotated[int, Field(ge=1)] = 100
 
 
-class Ingest(_Strict):
+class Domain(Strict):
+    """`relay.ingest.domain`: a name of the user's for the ingest URL, with its certificate."""
+
+    name: fields.HostName
+    certificate_arn: fields.CertificateArn
+
+
+class Ingest(Strict):
     """`relay.ingest`."""
 
     senders: Annotated[tuple[fields.SenderName, ...], Field(min_length=1), fields.DISTINCT] = ("databricks",)
     allowed_cidrs: tuple[fields.Cidr, ...] = ()
     max_body_kib: Annotated[int, Field(ge=1, le=4096)] = 1024
     throttle: Throttle = Throttle()
+    domain: Domain | None = None
     secret_names: Mapping[fields.SenderName, fields.SecretName] = {}
 
 
-class Alarms(_Strict):
+class Alarms(Strict):
     """`relay.alarms`."""
 
     email: fields.Email | None = None
 
 
-class Vpc(_Strict):
+class Vpc(Strict):
     """`relay.vpc`: an existing VPC, or a new one."""
 
     id: fields.VpcId | None = None
@@ -155,7 +158,31 @@ class Vpc(_Strict):
         return self
 
 
-class Relay(_Strict):
+class Kms(Strict):
+    """`relay.kms`: a key of the user's, or a new one, for everything at rest."""
+
+    key_arn: fields.KeyArn | None = None
+    new: bool = False
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.key_arn is None) is not self.new:
+            raise ValueError('should be {"new": true} or {"key_arn": "arn:aws:kms:…"}')
+        return self
+
+
+class ReservedConcurrency(Strict):
+    """`relay.reserved_concurrency`: copies of a function that the rest of the account can't take away.
+
+    They are its most as well. Dispatch has its own, so that no flood at ingest starves it; ingest is held by
+    the API's throttle.
+    """
+
+    dispatch: Annotated[int, Field(ge=MIN_CONCURRENCY)] | None = MIN_CONCURRENCY
+    ingest: Annotated[int, Field(ge=1)] | None = None
+
+
+class Relay(Strict):
     """`relay`: everything that has a default."""
 
     routes: Annotated[tuple[RouteSettings, ...], Field(min_length=1)] = (RouteSettings(name="default"),)
@@ -163,7 +190,10 @@ class Relay(_Strict):
     ingest: Ingest = Ingest()
     alarms: Alarms = Alarms()
     vpc: Vpc | None = None
+    kms: Kms | None = None
+    reserved_concurrency: ReservedConcurrency = ReservedConcurrency()
     retain_data: bool = True
+    termination_protection: bool = False
     max_age_hours: Annotated[int, Field(ge=1, le=MAX_AGE_HOURS)] = 24
 
 
@@ -174,16 +204,18 @@ class StackSettings:
     Attributes:
         functions: What the functions are told.
         relay: `relay` as configured, with its defaults.
+        environment: Which deployment this is, and where it belongs.
         warnings: What is possible and hardly meant.
     """
 
     functions: RelaySettings
     relay: Relay
+    environment: Environment
     warnings: tuple[str, ...] = ()
 
 
 def from_context(context: Mapping[str, Any]) -> StackSettings:
-    """Read the settings from CDK context.
+    """Read the settings from CDK context; what the named environment says lies over the rest.
 
     Args:
         context: Every context value by key. A value given with `-c` arrives as a string of JSON.
@@ -191,10 +223,11 @@ def from_context(context: Mapping[str, Any]) -> StackSettings:
     Raises:
         SettingsError: The text names each wrong key and what would be right.
     """
-    _refuse_stray_keys(context)
+    refuse_stray_keys(context)
+    environment, context = overlaid(context)
     account_key, account_value = _account(context)
-    account = _parse(Account, account_key, account_value)
-    relay = _parse(Relay, RELAY_KEY, context.get(RELAY_KEY))
+    account = parse(Account, account_key, account_value)
+    relay = parse(Relay, RELAY_KEY, context.get(RELAY_KEY))
     functions = RelaySettings(
         routes=_routes(relay, account, account_key),
         github=GitHubSettings(
@@ -202,6 +235,8 @@ def from_context(context: Mapping[str, Any]) -> StackSettings:
             relay.github.api_version,
             relay.github.max_per_minute,
             relay.github.max_per_hour,
+            proxy=relay.github.proxy or "",
+            certificates=fields.read_certificates(relay.github.ca_file) if relay.github.ca_file else "",
         ),
         ingest=IngestSettings(
             senders=relay.ingest.senders,
@@ -210,53 +245,17 @@ def from_context(context: Mapping[str, Any]) -> StackSettings:
         ),
         max_age_hours=relay.max_age_hours,
     )
-    return StackSettings(functions, relay, tuple(_warnings(functions)))
+    return StackSettings(functions, relay, environment, (*_unfilled(functions), *_tight(relay)))
 
 
 def _account(context: Mapping[str, Any]) -> tuple[str, Any]:
     given = {key: context[key] for key in (ACCOUNT_KEY, ACCOUNT_ALIAS) if context.get(key) is not None}
-    decoded = [_decode(key, value) for key, value in given.items()]
+    decoded = [decode(key, value) for key, value in given.items()]
     if len(decoded) > 1 and decoded[0] != decoded[1]:
         raise SettingsError(
             f"{ACCOUNT_KEY} and {ACCOUNT_ALIAS} are both given and differ: keep one, either spelling will do."
         )
     return next(iter(given.items()), (ACCOUNT_KEY, None))
-
-
-def _parse(model: type[Model], key: str, value: Any) -> Model:
-    value = _decode(key, value)
-    if not isinstance(value, Mapping):
-        raise SettingsError(f"{key} should be an object, like {{…}}, but is a {type(value).__name__}.")
-    try:
-        return model.model_validate_json(json.dumps(value))
-    except ValidationError as error:
-        raise SettingsError(describe(error, model, key)) from None
-
-
-def _decode(key: str, value: Any) -> Any:
-    if value is None:
-        return {}
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError as error:
-        raise SettingsError(
-            f'{key} is not JSON ({error}). On the command line: -c {key}=\'{{"…": "…"}}\''
-        ) from None
-
-
-def _refuse_stray_keys(context: Mapping[str, Any]) -> None:
-    """Refuse keys that are meant for us and would be passed over; CDK itself takes any."""
-    ours = (ACCOUNT_KEY, ACCOUNT_ALIAS, RELAY_KEY)
-    for key in context:
-        if key not in ours and (hint := fields.did_you_mean(key, ours, closeness=0.8)):
-            raise SettingsError(f"{key} is not a known key{hint}; known: {', '.join(ours)}.")
-        root, dot, rest = key.partition(".")
-        if dot and root in {ACCOUNT_KEY, ACCOUNT_ALIAS, RELAY_KEY}:
-            raise SettingsError(
-                f"{key} is not read: give '{rest}' inside {root}, as -c {root}='{{…}}' or in cdk.json."
-            )
 
 
 def _routes(relay: Relay, account: Account, account_key: str) -> tuple[Route, ...]:
@@ -314,7 +313,7 @@ def _target(target: TargetSettings, account: Account, path: str, account_key: st
     )
 
 
-def _warnings(settings: RelaySettings) -> Iterator[str]:
+def _unfilled(settings: RelaySettings) -> Iterator[str]:
     """Find templates that no event of their route has a value for: all of them would be dead letters."""
     for route in settings.routes:
         had = {field for event in route.events for kind in _kinds(event) for field in fields_of(kind)}
@@ -325,6 +324,16 @@ def _warnings(settings: RelaySettings) -> Iterator[str]:
                         f"Route '{route.name}' uses ${{{field}}}, which none of its events has: they will "
                         f"become dead letters. Give it a fallback, ${{{field}:-…}}."
                     )
+
+
+def _tight(relay: Relay) -> Iterator[str]:
+    """Find fewer copies of ingest than requests that may come at once: what is over is lost."""
+    copies, burst = relay.reserved_concurrency.ingest, relay.ingest.throttle.burst
+    if copies is not None and copies < burst:
+        yield (
+            f"relay.reserved_concurrency.ingest is {copies}, and relay.ingest.throttle.burst lets {burst} "
+            "requests in at once: those over it get a 503, and Databricks' registry does not send again."
+        )
 
 
 def _kinds(event: str) -> list[str]:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from aws_cdk import Annotations, CfnOutput, Duration, RemovalPolicy, Stack
-from aws_cdk.aws_lambda_event_sources import SqsEventSource
+from aws_cdk import Annotations, CfnOutput, Duration, Names, RemovalPolicy, Stack
 from constructs import Construct
 
+from functions.core.ledger import BY_STATE
 from functions.core.metrics import DISPATCH, INGEST
 from functions.ingest.senders import SENDERS
 from infra import bundling
 from infra.alarms import Alarms
 from infra.api import IngestApi
 from infra.dashboard import dashboard
-from infra.function import RelayFunction
+from infra.encryption import key_of
+from infra.function import RelayFunction, Surroundings
 from infra.ledger import ledger_table
-from infra.network import vpc_of
+from infra.network import network_of
 from infra.queries import saved_queries
 from infra.queues import Queues
 from infra.secrets import Secrets
-from infra.settings import StackSettings
+from infra.settings import MIN_CONCURRENCY, StackSettings
 
 INGEST_TIMEOUT: Final = Duration.seconds(29)  # API Gateway waits no longer
 DISPATCH_TIMEOUT: Final = Duration.seconds(120)
@@ -31,25 +32,40 @@ VISIBILITY: Final = Duration.seconds(6 * DISPATCH_TIMEOUT.to_seconds())
 # back unread whenever that one has to wait: each of them would be received ten times.
 BATCH_SIZE: Final = 1
 EMBEDDED_ACCOUNT: Final = "000000000000"  # the embedded AWS's, which doesn't know all that the stack has
-CONCURRENCY: Final = 2  # the least that an SQS event source takes; GitHub wants its calls one after another
+CONCURRENCY: Final = MIN_CONCURRENCY
 
 
 class RelayStack(Stack):
     """Model Relay."""
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: StackSettings, **stack: Any) -> None:
-        super().__init__(scope, construct_id, description="Model Relay: model events to GitHub", **stack)
         relay = settings.relay
-        self._settings = settings
+        super().__init__(
+            scope,
+            construct_id,
+            description="Model Relay: model events to GitHub",
+            termination_protection=relay.termination_protection,
+            **stack,
+        )
+        self._relay = relay
         self._embedded = self.account == EMBEDDED_ACCOUNT
-        self._vpc = vpc_of(self, relay.vpc)
         keep = RemovalPolicy.RETAIN if relay.retain_data else RemovalPolicy.DESTROY
+        key = key_of(self, relay.kms, keep=keep)
+        network = network_of(self, relay.vpc, github=relay.github, key=key)
+        self._surroundings = Surroundings(settings.functions, network, key)
 
-        self.secrets = Secrets(self, "Secrets", relay=relay, keep=keep)
-        self.queues = Queues(self, "Queues", visibility=VISIBILITY, keep=keep)
-        self.ledger = ledger_table(self, keep=keep)
+        self.secrets = Secrets(self, "Secrets", relay=relay, keep=keep, key=key)
+        self.queues = Queues(self, "Queues", visibility=VISIBILITY, keep=keep, key=key)
+        self.ledger = ledger_table(self, keep=keep, key=key)
         self.ingest = self._ingest()
-        self.api = IngestApi(self, "IngestApi", function=self.ingest, throttle=relay.ingest.throttle)
+        self.api = IngestApi(
+            self,
+            "IngestApi",
+            function=self.ingest,
+            throttle=relay.ingest.throttle,
+            domain=relay.ingest.domain,
+            key=key,
+        )
         self.dispatch = self._dispatch()
         self.console = self._console()
         self.alarms = Alarms(
@@ -60,6 +76,7 @@ class RelayStack(Stack):
             dispatch=self.dispatch,
             queues=self.queues,
             email=relay.alarms.email,
+            key=key,
             embedded=self._embedded,
         )
         self.dashboard = dashboard(
@@ -87,67 +104,75 @@ class RelayStack(Stack):
             self,
             "Ingest",
             bundle=bundling.INGEST,
-            settings=self._settings.functions,
+            surroundings=self._surroundings,
             environment={
                 "QUEUE_URL": self.queues.deliveries.queue_url,
-                **{SENDERS[name].secret_variable: secret.secret_name for name, secret in secrets.items()},
+                **{SENDERS[name].secret_variable: secret.name for name, secret in secrets.items()},
             },
             timeout=INGEST_TIMEOUT,
-            vpc=self._vpc,
+            reserved=self._relay.reserved_concurrency.ingest,
         )
-        self.queues.deliveries.grant_send_messages(function)
+        function.may("sqs:SendMessage", on=self.queues.deliveries.queue_arn)
         for secret in secrets.values():
-            secret.grant_read(function)
+            function.may("secretsmanager:GetSecretValue", on=secret.arn)
+        function.may_reach("sqs", "secretsmanager")
         return function
 
     def _dispatch(self) -> RelayFunction:
         """Make the function that may take deliveries, bury them, keep the ledger and read GitHub's secret."""
+        deliveries = self.queues.deliveries
         function = RelayFunction(
             self,
             "Dispatch",
             bundle=bundling.DISPATCH,
-            settings=self._settings.functions,
+            surroundings=self._surroundings,
             environment={
-                "QUEUE_URL": self.queues.deliveries.queue_url,
+                "QUEUE_URL": deliveries.queue_url,
                 "DEAD_LETTER_QUEUE_URL": self.queues.dead_letters.queue_url,
                 "LEDGER_TABLE": self.ledger.table_name,
-                "GITHUB_SECRET_ID": self.secrets.github.secret_name,
+                "GITHUB_SECRET_ID": self.secrets.github.name,
             },
             timeout=DISPATCH_TIMEOUT,
-            vpc=self._vpc,
+            reserved=self._relay.reserved_concurrency.dispatch,
         )
-        source = SqsEventSource(
-            self.queues.deliveries,
+        # The first three are Lambda's, which takes the messages in the function's role.
+        function.may("sqs:ReceiveMessage", "sqs:DeleteMessage", on=deliveries.queue_arn)
+        function.may("sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility", on=deliveries.queue_arn)
+        function.may("sqs:SendMessage", on=self.queues.dead_letters.queue_arn)
+        function.may("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", on=self.ledger.table_arn)
+        function.may("dynamodb:Query", on=f"{self.ledger.table_arn}/index/{BY_STATE}")
+        function.may("secretsmanager:GetSecretValue", on=self.secrets.github.arn)
+        function.may_reach("sqs", "dynamodb", "secretsmanager")
+        function.add_event_source_mapping(
+            f"SqsEventSource:{Names.node_unique_id(deliveries.node)}",
+            event_source_arn=deliveries.queue_arn,
             batch_size=BATCH_SIZE,
             max_concurrency=CONCURRENCY,
             report_batch_item_failures=True,
         )
-        function.add_event_source(source)
-        self.queues.dead_letters.grant_send_messages(function)
-        self.ledger.grant(
-            function, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"
-        )
-        self.secrets.github.grant_read(function)
         return function
 
     def _console(self) -> RelayFunction:
         """Make the function that draws the dashboard's widget, and may replay dead letters."""
+        dead_letters = self.queues.dead_letters
         function = RelayFunction(
             self,
             "Console",
             bundle=bundling.CONSOLE,
-            settings=self._settings.functions,
+            surroundings=self._surroundings,
             environment={
                 "QUEUE_URL": self.queues.deliveries.queue_url,
-                "DEAD_LETTER_QUEUE_URL": self.queues.dead_letters.queue_url,
+                "DEAD_LETTER_QUEUE_URL": dead_letters.queue_url,
                 "LEDGER_TABLE": self.ledger.table_name,
             },
             timeout=CONSOLE_TIMEOUT,
-            vpc=self._vpc,
         )
-        self.queues.deliveries.grant_send_messages(function)
-        self.queues.dead_letters.grant_consume_messages(function)
-        self.ledger.grant(function, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query")
+        function.may("sqs:SendMessage", on=self.queues.deliveries.queue_arn)
+        function.may("sqs:ReceiveMessage", "sqs:DeleteMessage", on=dead_letters.queue_arn)
+        function.may("sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility", on=dead_letters.queue_arn)
+        function.may("dynamodb:GetItem", "dynamodb:PutItem", on=self.ledger.table_arn)
+        function.may("dynamodb:Query", on=f"{self.ledger.table_arn}/index/{BY_STATE}")
+        function.may_reach("sqs", "dynamodb")
         return function
 
     def _outputs(self) -> dict[str, str]:
@@ -159,9 +184,9 @@ class RelayStack(Stack):
             "QueueUrl": self.queues.deliveries.queue_url,
             "DeadLetterQueueUrl": self.queues.dead_letters.queue_url,
             "LedgerTableName": self.ledger.table_name,
-            "GitHubSecretName": self.secrets.github.secret_name,
+            "GitHubSecretName": self.secrets.github.name,
             **{
-                f"{SENDERS[name].title}SecretName": secret.secret_name
+                f"{SENDERS[name].title}SecretName": secret.name
                 for name, secret in self.secrets.senders.items()
             },
             "DashboardUrl": f"{console}#dashboards/dashboard/{self.dashboard.dashboard_name}",

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import infra
 from modelrelay.errors import CommandError
 
 ROOT: Final = Path(__file__).parents[1]
-STACK: Final = "ModelRelay"
+STACK: Final = infra.STACK
 
 
 def command(*arguments: str, app: str | None = None) -> list[str]:

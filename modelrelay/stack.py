@@ -96,6 +96,20 @@ class Session:
         with self.explained():
             return str(self.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"])
 
+    def refuse_if_protected(self) -> None:
+        """Do nothing, unless the stack is protected from deletion.
+
+        Raises:
+            CommandError: It is.
+        """
+        with self.explained():
+            description = self.client("cloudformation").describe_stacks(StackName=self._stack)
+        if description["Stacks"][0].get("EnableTerminationProtection"):
+            raise CommandError(
+                f"The stack {self._stack} is protected from deletion. Set relay.termination_protection to "
+                "false, deploy, and try again."
+            )
+
     def resources(self) -> list[Resource]:
         """List what the stack made."""
         with self.explained():

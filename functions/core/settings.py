@@ -67,12 +67,19 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class GitHubSettings:
-    """Where GitHub's API is, which version of it to speak, and how often to call it at the most."""
+    """Where GitHub's API is, which version of it to speak, and how often to call it at the most.
+
+    Attributes:
+        proxy: The HTTP proxy on the way there; empty for none.
+        certificates: What else vouches for it besides the public authorities: PEM; empty for nothing.
+    """
 
     api_url: str
     api_version: str
     max_per_minute: int = 60
     max_per_hour: int = 500
+    proxy: str = ""
+    certificates: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functions.core import start
+
+# isort: split
 import os
 import time
 from functools import cache, partial
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-import urllib3
 from aws_lambda_powertools import Logger
 
 from functions.core import aws
@@ -25,7 +27,7 @@ from functions.dispatch.gate import Gate
 from functions.dispatch.github import GitHub
 from functions.dispatch.pacing import Pace
 from functions.dispatch.settlement import Queues
-from functions.dispatch.transport import Transport
+from functions.dispatch.transport import Transport, pool
 from functions.dispatch.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ def _batch() -> Batch:
     secret_id, table = os.environ["GITHUB_SECRET_ID"], os.environ["LEDGER_TABLE"]
     dynamodb = aws.client("dynamodb")
     ledger = Ledger(dynamodb, table)
-    github = GitHub(settings.github, Transport(urllib3.PoolManager()))
+    github = GitHub(settings.github, Transport(pool(settings.github)))
     secret = Secret(aws.client("secretsmanager"), secret_id, time.time, stages=("AWSCURRENT",))
     credentials = Credentials(secret, github, time.time)
     pace = Pace(settings.github.max_per_minute, settings.github.max_per_hour)
@@ -76,3 +78,6 @@ def _batch() -> Batch:
     queues = Queues(aws.client("sqs"), os.environ["QUEUE_URL"], os.environ["DEAD_LETTER_QUEUE_URL"])
     meter = Meter(DISPATCH, os.environ.get(NAMESPACE_VARIABLE, ""))
     return Batch(engine, queues, logger.info, meter, time.time)
+
+
+start.ready(_batch)

@@ -7,13 +7,16 @@ twice, and their redirects turn a POST into a GET.
 from __future__ import annotations
 
 import json
+import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import urllib3
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError, SSLError
+
+from functions.core.settings import GitHubSettings
 
 _CONNECT_SECONDS: Final = 5
 _MAX_DIGITS: Final = 18
@@ -44,12 +47,13 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer. Header names are lower-case."""
+    """An HTTP answer. Header names are lower-case; `credential` is what the request was made with."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     redirected: bool = False
+    credential: str = field(default="", repr=False, compare=False)
 
     @property
     def content(self) -> Mapping[str, Any]:
@@ -70,6 +74,18 @@ class Answer:
         """How many calls GitHub says are left in this hour, where it says so."""
         value = self.headers.get("x-ratelimit-remaining", "")
         return int(value) if value.isdecimal() and len(value) <= _MAX_DIGITS else None
+
+
+def pool(github: GitHubSettings) -> urllib3.PoolManager:
+    """Make the pool that reaches GitHub, by way of the proxy where there is one.
+
+    GitHub is vouched for by public authorities, and by the certificates of the settings as well.
+    """
+    how: dict[str, Any] = {}
+    if github.certificates:
+        how["ssl_context"] = ssl.create_default_context()
+        how["ssl_context"].load_verify_locations(cadata=github.certificates)
+    return urllib3.ProxyManager(github.proxy, **how) if github.proxy else urllib3.PoolManager(**how)
 
 
 class Transport:
@@ -133,4 +149,5 @@ def _sent(error: HTTPError) -> bool:
     """Tell whether GitHub may have received the request; where that can't be told, it may."""
     if isinstance(error, SSLError):  # From the handshake, or from reading the answer.
         return not any(getattr(cause, "reason", "") in _HANDSHAKE_FAILURES for cause in error.args)
-    return not isinstance(error, NewConnectionError | ConnectTimeoutError)
+    # A proxy that can't be reached or opens no tunnel has passed nothing on.
+    return not isinstance(error, NewConnectionError | ConnectTimeoutError | ProxyError)

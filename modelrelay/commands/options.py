@@ -18,7 +18,16 @@ Context = Annotated[
         "--context", "-c", metavar="KEY=JSON", help="CDK context in place of cdk.json's; repeatable."
     ),
 ]
-Stack = Annotated[str, typer.Option("--stack", help="The stack's name.")]
+Environment = Annotated[
+    str | None,
+    typer.Option(
+        "--environment",
+        "-e",
+        metavar="NAME",
+        help="One of cdk.json's environments, like -c environment=NAME.",
+    ),
+]
+Stack = Annotated[str, typer.Option("--stack", envvar="MODELRELAY_STACK", help="The stack's name.")]
 Profile = Annotated[str | None, typer.Option(help="The AWS profile to use.")]
 Region = Annotated[str | None, typer.Option(help="The AWS region to use.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Ask nothing.")]

@@ -24,7 +24,7 @@ from packaging.markers import Marker
 
 from functions.core.settings import RelaySettings
 from infra import bundling
-from infra.function import RelayFunction
+from infra.function import RelayFunction, Surroundings
 from infra.settings import from_context
 from modelrelay.cdk import ROOT
 from modelrelay.local.deployment import Deployment
@@ -236,10 +236,9 @@ def test_a_context_key_bundles_for_this_machine(
         stack,
         "Dispatch",
         bundle=bundling.DISPATCH,
-        settings=settings,
+        surroundings=Surroundings(settings),
         environment={},
         timeout=cdk.Duration.seconds(1),
-        vpc=None,
     )
     assert asked == [machine]
     properties = {"Runtime": "python3.13", "Architectures": ["arm64"]}

@@ -20,6 +20,9 @@ from infra.settings import MAX_AGE_HOURS, Relay, from_context
 ACCOUNT = {"owner": "octo-org", "repository": "models", "workflow_id": "deploy.yml", "default_branch": "main"}
 
 
+KEY_ARN = "arn:aws:kms:eu-west-1:111122223333:key/0a1b2c3d-0000-4000-8000-0123456789ab"
+
+
 def context(relay: Any = None, account: Any = None) -> dict[str, Any]:
     """Give a context that is right but for what a test puts into it."""
     return {
@@ -63,6 +66,8 @@ def test_defaults_are_those_of_the_design() -> None:
     assert (relay.ingest.senders, relay.ingest.max_body_kib) == (("databricks",), 1024)
     assert (relay.ingest.throttle.rate, relay.ingest.throttle.burst) == (50, 100)
     assert (relay.retain_data, relay.max_age_hours, relay.vpc) == (True, 24, None)
+    assert (relay.kms, relay.termination_protection) == (None, False)
+    assert (relay.reserved_concurrency.dispatch, relay.reserved_concurrency.ingest) == (2, None)
 
 
 def test_a_value_given_as_json_text_is_read() -> None:
@@ -395,6 +400,43 @@ MISTAKES: list[tuple[str, dict[str, Any], list[str]]] = [
         "address of another's vpc",
         context({"vpc": {"id": "vpc-0123456789abcdef0", "static_egress_ip": True}}),
         ["new"],
+    ),
+    ("empty key", context({"kms": {}}), ['relay.kms should be {"new": true} or {"key_arn"']),
+    ("two keys", context({"kms": {"new": True, "key_arn": KEY_ARN}}), ["relay.kms should be"]),
+    (
+        "key's alias",
+        context({"kms": {"key_arn": "alias/x"}}),
+        ["relay.kms.key_arn should be the ARN of a key"],
+    ),
+    (
+        "too few for the queue",
+        context({"reserved_concurrency": {"dispatch": 1}}),
+        ["relay.reserved_concurrency.dispatch should be 2 or more"],
+    ),
+    (
+        "host name",
+        context({"ingest": {"domain": {"name": "https://x.y", "certificate_arn": "x"}}}),
+        ["domain.name should be a host name", "domain.certificate_arn should be the ARN of a certificate"],
+    ),
+    (
+        "proxy with a login",
+        context({"github": {"proxy": "http://me:hunter2@proxy:3128"}}),
+        ["relay.github.proxy should be an HTTP proxy without a login"],
+    ),
+    (
+        "proxy without a port",
+        context({"github": {"proxy": "http://proxy"}}),
+        ["relay.github.proxy should be"],
+    ),
+    (
+        "no certificates",
+        context({"github": {"ca_file": "README.md"}}),
+        ["relay.github.ca_file should be a file of PEM certificates"],
+    ),
+    (
+        "no file",
+        context({"github": {"ca_file": "certs/none.pem"}}),
+        ["relay.github.ca_file", "No such file or directory"],
     ),
 ]
 

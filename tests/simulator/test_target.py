@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from functions.core.settings import GitHubSettings, IngestSettings, RelaySettings, Route, Target
+from infra.environments import Environment
 from infra.settings import Relay, StackSettings
 from modelrelay.local.github import Workflow
 from modelrelay.local.target import GitHubTarget, open_target
@@ -30,7 +31,7 @@ def settings(*targets: Target) -> StackSettings:
         for number, target in enumerate(targets)
     )
     github, ingest = GitHubSettings("https://api.github.com", "2026-03-10"), IngestSettings((), (), 1)
-    return StackSettings(RelaySettings(routes, github, ingest, 24), Relay())
+    return StackSettings(RelaySettings(routes, github, ingest, 24), Relay(), Environment())
 
 
 @pytest.fixture
