@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --requir
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local test check format deploy destroy lock clean
+.PHONY: help setup local test audit sbom advisories bench soak check format deploy destroy lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -24,7 +24,24 @@ destroy: setup ## Delete the stack; queues, ledger and secrets stay unless relay
 	@$(BIN)/modelrelay destroy $(ARGS)
 
 test: check .build/mlflow.stamp ## Everything CI runs: checks, then all tests with coverage
-	@$(BIN)/python -m pytest --numprocesses 4 --dist loadscope --no-loadscope-reorder --cov --cov-report=term $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 4 --dist loadscope --no-loadscope-reorder --ignore tests/audit --cov --cov-report=term $(ARGS)
+
+# Where no advisory service can be asked (exit code 3), that is told; it fails where nobody reads the last lines.
+audit: $(VENV)/audit.stamp node_modules/dev.stamp .build/mlflow.stamp ## What takes longer: fuzzing, licences, workflows, advisories
+	@$(BIN)/python -m pytest tests/audit $(ARGS)
+	@$(BIN)/python -m scripts.advisories || { code=$$?; [ $$code -eq 3 ] && [ -z "$$CI" ]; }
+
+sbom: $(VENV)/audit.stamp ## Write bills of materials (CycloneDX) to .build/sbom
+	@$(BIN)/python -m scripts.sbom
+
+advisories: $(VENV)/audit.stamp ## Ask whether anything that is locked has a known vulnerability
+	@$(BIN)/python -m scripts.advisories
+
+bench: $(VENV)/bench.stamp node_modules/operate.stamp ## Measure: cold and warm starts, sizes, end to end, a backlog, costs
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+soak: $(VENV)/bench.stamp node_modules/operate.stamp ## An hour at a steady rate with faults: make soak ARGS="--minutes 60"
+	@$(BIN)/python -m benchmarks.soak $(ARGS)
 
 check: $(VENV)/dev.stamp node_modules/dev.stamp ## Formatting, lint and types
 	@$(BIN)/ruff format --check --quiet .

@@ -1,0 +1,1 @@
+"""What maintainers and CI run: advisories, licences, bills of materials, releases."""

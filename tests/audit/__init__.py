@@ -1,0 +1,1 @@
+"""Audits that take longer than a test may: `make audit` runs them."""
