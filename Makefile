@@ -29,6 +29,7 @@ test: check .build/mlflow.stamp ## Everything CI runs: checks, then all tests wi
 # Where no advisory service can be asked (exit code 3), that is told; it fails where nobody reads the last lines.
 audit: $(VENV)/audit.stamp node_modules/dev.stamp .build/mlflow.stamp ## What takes longer: fuzzing, licences, workflows, advisories
 	@$(BIN)/python -m pytest tests/audit $(ARGS)
+	@$(BIN)/python -m tests.audit.fuzz --runs 1000000
 	@$(BIN)/python -m scripts.advisories || { code=$$?; [ $$code -eq 3 ] && [ -z "$$CI" ]; }
 
 sbom: $(VENV)/audit.stamp ## Write bills of materials (CycloneDX) to .build/sbom

@@ -96,7 +96,7 @@ class Secrets(Construct):
             kms_key_id=self._key.key_arn if self._key else None,
         )
         resource.apply_removal_policy(self._keep)
-        return NamedSecret(name, resource.ref)
+        return NamedSecret(name, resource.attr_id)
 
     def _arn_of(self, name: str) -> str:
         """Give the ARN of an existing secret; its last six characters are by chance, and may be any."""

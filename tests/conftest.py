@@ -12,8 +12,12 @@ PIPELINE = Path(__file__).parent / "pipeline"
 ALONE = frozenset({"test_under_fire.py"})
 """What has a pipeline of its own."""
 
+STRICT = "first pipeline"
+"""What evaluates IAM policies and demands TLS, as AWS does; the others run as users have it."""
+
 SECOND = frozenset(
     {
+        "test_canaries.py",
         "test_console.py",
         "test_deploy.py",
         "test_dlq.py",
@@ -33,13 +37,14 @@ class Spread(LoadScopeScheduling):  # type: ignore[misc] # ships types that mypy
     def _split_scope(self, nodeid: str) -> str:
         """Name what a test stays together with."""
         file = nodeid.partition("::")[0]
-        return _pipeline(Path(file)) if "pipeline" in Path(file).parts else file
+        return pipeline_of(Path(file)) if "pipeline" in Path(file).parts else file
 
 
-def _pipeline(file: Path) -> str:
+def pipeline_of(file: Path) -> str:
+    """Name the pipeline that a file's tests share."""
     if file.name in ALONE:
         return file.name
-    return "second pipeline" if file.name in SECOND else "first pipeline"
+    return "second pipeline" if file.name in SECOND else STRICT
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Spread:

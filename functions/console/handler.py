@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functions.core import start
+
+# isort: split
 import os
 import time
 from collections.abc import Mapping
@@ -103,3 +106,6 @@ def _console() -> Console:
         clock=time.time,
     )
     return Console(Looker(ledger, letters, time.time), replayer, ledger)
+
+
+start.ready(_console)

@@ -71,6 +71,7 @@ class Delivery:
                 route=str(content["route"]),
                 accepted_at=int(content["accepted_at"]),
             )
+            delivery.to_message().encode()  # JSON can write half a surrogate pair, and no request can.
         except KeyError as error:
             raise MalformedMessage(f"it has no {error}") from None
         except (TypeError, ValueError, OverflowError, RecursionError) as error:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urljoin, urlsplit
@@ -85,9 +86,9 @@ class GitHub:
         answer = self._transport.send(method, url, headers, body, deadline)
         moved_to = _same_host(url, answer)
         if not moved_to:
-            return answer
+            return replace(answer, credential=token)
         again = self._transport.send(method, moved_to, headers, body, deadline)
-        return Answer(again.status, again.headers, again.body, redirected=True)
+        return replace(again, credential=token, redirected=True)
 
     def _headers(self, token: str, body: bytes | None) -> dict[str, str]:
         headers = {

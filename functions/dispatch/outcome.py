@@ -36,7 +36,11 @@ _MAX_DETAIL: Final = 500
 _MIN_PROSE: Final = 3
 """A shorter text says nothing about anybody, and taking it out would leave no word whole."""
 
-_SECRETS: Final = re.compile(r"gh[pousr]_[A-Za-z0-9._-]{16,}|github_pat_\w+")
+_SECRETS: Final = re.compile(
+    r"gh[pousr]_[A-Za-z0-9._-]{16,}|github_pat_\w+"
+    r"|[\w.+%'-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,63}"
+)
+"""Tokens, and people's addresses: `actions/checkout@v4.1` is none. Bounded, so that no message takes long."""
 
 _MOVED: Final = (
     "github-moved",
@@ -250,11 +254,26 @@ def _words(answer: Answer, prose: Iterable[str]) -> str:
         )
         if header in answer.headers and answer.status == HTTPStatus.FORBIDDEN
     ]
-    words = _SECRETS.sub("[redacted]", " ".join([_message(answer), *hints]).strip())
-    for text in sorted(prose, key=len, reverse=True):
+    words = " ".join([_message(answer), *hints]).strip()
+    return _without(words, [*prose, answer.credential])[:_MAX_DETAIL]  # Cut last: half a secret is one too.
+
+
+def _without(words: str, hidden: Iterable[str]) -> str:
+    """Take texts out, and what looks secret.
+
+    All are looked for in the words as they came: a token that was taken out of a text before would leave the
+    rest of the text, and the other way round.
+    """
+    found = [*_SECRETS.finditer(words)]
+    for text in hidden:
         if len(text) >= _MIN_PROSE:
-            words = words.replace(text, "[redacted]")
-    return _SECRETS.sub("[redacted]", words)[:_MAX_DETAIL]  # Cut last: half a secret is one too.
+            found += re.finditer(re.escape(text), words)
+    kept, end = [], 0
+    for start, stop in sorted(each.span() for each in found):
+        if start >= end:
+            kept += [words[end:start], "[redacted]"]
+        end = max(end, stop)
+    return "".join([*kept, words[end:]])
 
 
 def _message(answer: Answer) -> str:

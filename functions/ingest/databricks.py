@@ -142,4 +142,4 @@ def _signature(secret: str, body: bytes) -> bytes:
     return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest().encode()
 
 
-SENDER: Final = Sender("databricks", EVENTS, verify, parse)
+SENDER: Final = Sender("databricks", EVENTS, verify, parse, proof=(_SIGNATURE_HEADER,))

@@ -29,6 +29,7 @@ EVENTS: Final[Mapping[str, str]] = {
 }
 """The events that are documented. Whatever else Databricks calls `jobs.on_…` is taken too."""
 
+_LOGIN_HEADER: Final = "authorization"
 _EVENT_TYPE: Final = re.compile(r"jobs\.on_([a-z][a-z0-9_]{0,99})")
 
 
@@ -37,7 +38,7 @@ def verify(request: Request, secrets: Sequence[str], _now: float) -> bool:
 
     Digests are compared, and all of them whatever the result: neither a length nor the time tells anything.
     """
-    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    scheme, _, credentials = request.headers.get(_LOGIN_HEADER, "").partition(" ")
     given = _digest(credentials.strip())
     matches = [hmac.compare_digest(given, _digest(expected)) for expected in _logins(secrets)]
     return any(matches) and scheme.lower() == "basic"
@@ -102,15 +103,15 @@ def _login(secret: str) -> str:
     try:
         content = json.loads(secret)
         username, password = content["username"], content["password"]
-    except (ValueError, TypeError, KeyError, RecursionError):
+        if not (isinstance(username, str) and isinstance(password, str) and username and password):
+            return ""
+        return base64.b64encode(f"{username}:{password}".encode()).decode()
+    except (ValueError, TypeError, KeyError, RecursionError):  # UTF-8 can't write half a surrogate pair.
         return ""
-    if not (isinstance(username, str) and isinstance(password, str) and username and password):
-        return ""
-    return base64.b64encode(f"{username}:{password}".encode()).decode()
 
 
 def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
-SENDER: Final = Sender("databricks-jobs", EVENTS, verify, parse, credential="login")
+SENDER: Final = Sender("databricks-jobs", EVENTS, verify, parse, credential="login", proof=(_LOGIN_HEADER,))

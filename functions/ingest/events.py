@@ -29,6 +29,8 @@ from functions.ingest.sender import Ignored, Sender
 from functions.ingest.signature import Proof
 
 ID_HEADER: Final = "webhook-id"
+_TIME_HEADER: Final = "webhook-timestamp"
+_SIGNATURE_HEADER: Final = "webhook-signature"
 _PREFIX: Final = "whsec_"
 _SIGNATURES: Final = re.compile(r"v\w+,[A-Za-z0-9+/=]+( v\w+,[A-Za-z0-9+/=]+)*")
 
@@ -54,8 +56,8 @@ def verify(request: Request, secrets: Sequence[str], now: float) -> bool:
     headers = request.headers
     proof = Proof(
         headers.get(ID_HEADER, ""),
-        headers.get("webhook-timestamp", ""),
-        _signatures(headers.get("webhook-signature", "")),
+        headers.get(_TIME_HEADER, ""),
+        _signatures(headers.get(_SIGNATURE_HEADER, "")),
     )
     return proof.holds(request.body, _keys(secrets), now)
 
@@ -129,4 +131,4 @@ def _key(secret: str) -> bytes:
         return b""
 
 
-SENDER: Final = Sender("events", {}, verify, parse)
+SENDER: Final = Sender("events", {}, verify, parse, proof=(ID_HEADER, _TIME_HEADER, _SIGNATURE_HEADER))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functions.core import start
+
+# isort: split
 import os
 import time
 from collections.abc import Mapping
@@ -27,7 +30,8 @@ logger = Logger(service=INGEST)
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """Answer one HTTP request. Never fails: what we did not expect is a 503, so that nothing is lost."""
     try:
-        response = _ingest().answer(Request.from_api_gateway(event))
+        ingest = _ingest()
+        response = ingest.answer(Request.from_api_gateway(event, ingest.max_body_bytes))
     except Refused as refused:
         response = Response.refusing(refused)
     except Exception as error:  # noqa: BLE001 - a sender that gets a 5xx with Retry-After can come again
@@ -68,11 +72,18 @@ def _log(event: Mapping[str, Any], response: Response) -> None:
     facts = {"reason": response.reason, **response.facts} if response.reason else response.facts
     level(
         "request",
-        method=event.get("requestContext", {}).get("http", {}).get("method"),
-        path=str(event.get("rawPath"))[:100],
+        **_asked(event),
         status=int(response.status),
         **facts,
     )
+
+
+def _asked(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Give method and path; nothing where the event is none of API Gateway's, which must not fail either."""
+    try:
+        return {"method": event["requestContext"]["http"]["method"][:20], "path": event["rawPath"][:100]}
+    except (KeyError, TypeError):
+        return {}
 
 
 def _place(error: BaseException) -> str:
@@ -80,3 +91,6 @@ def _place(error: BaseException) -> str:
     while trace and trace.tb_next:
         trace = trace.tb_next
     return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "unknown"
+
+
+start.ready(_ingest)

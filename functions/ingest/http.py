@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -63,6 +64,11 @@ class TooLarge(Refused):
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     reason = "too-large"
+
+    @classmethod
+    def over(cls, max_body_bytes: int) -> TooLarge:
+        """Give the refusal of a body over the limit."""
+        return cls(f"The body is larger than {max_body_bytes // 1024} KiB.")
 
 
 class Unauthorized(Refused):
@@ -120,10 +126,11 @@ class Request:
     source_ip: str
 
     @classmethod
-    def from_api_gateway(cls, event: Mapping[str, Any]) -> Request:
+    def from_api_gateway(cls, event: Mapping[str, Any], max_body_bytes: int = sys.maxsize) -> Request:
         """Read an event of an HTTP API, payload format 2.0.
 
         Raises:
+            TooLarge: The body is over the limit. Nothing of it was decoded.
             Malformed: API Gateway calls the body base64 and it isn't.
         """
         http = event["requestContext"]["http"]
@@ -131,7 +138,7 @@ class Request:
             method=http["method"],
             path=event["rawPath"],
             headers={name.lower(): value for name, value in event.get("headers", {}).items()},
-            body=_body(event),
+            body=_body(event, max_body_bytes),
             source_ip=http["sourceIp"],
         )
 
@@ -170,9 +177,13 @@ class Response:
         }
 
 
-def _body(event: Mapping[str, Any]) -> bytes:
+def _body(event: Mapping[str, Any], max_body_bytes: int) -> bytes:
     text: str = event.get("body") or ""
-    if not event.get("isBase64Encoded"):
+    is_base64 = event.get("isBase64Encoded")
+    least = len(text) // 4 * 3 - 2 if is_base64 else len(text)  # A character is a byte at the least.
+    if least > max_body_bytes:
+        raise TooLarge.over(max_body_bytes)
+    if not is_base64:
         return text.encode("utf-8", "surrogatepass")
     try:
         return base64.b64decode(text, validate=True)

@@ -37,6 +37,9 @@ class Ingest:
         secrets: Each enabled sender's secret.
         queue: Where deliveries are stored.
         clock: Seconds since the epoch.
+
+    Attributes:
+        max_body_bytes: The largest body that is taken.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Ingest:
         self._secrets = secrets
         self._queue = queue
         self._clock = clock
+        self.max_body_bytes = settings.ingest.max_body_bytes
         self._networks = [ipaddress.ip_network(cidr) for cidr in settings.ingest.allowed_cidrs]
 
     def answer(self, request: Request) -> Response:
@@ -77,9 +81,10 @@ class Ingest:
     def _authenticate(self, request: Request, sender: Sender, now: float) -> None:
         if self._networks and not self._allowed(request.source_ip):
             raise Forbidden("This address may not send here.")
-        if len(request.body) > self._settings.ingest.max_body_bytes:
-            limit = self._settings.ingest.max_body_bytes // 1024
-            raise TooLarge(f"The body is larger than {limit} KiB.")
+        if len(request.body) > self.max_body_bytes:
+            raise TooLarge.over(self.max_body_bytes)
+        if not all(request.headers.get(name) for name in sender.proof):
+            raise Unauthorized  # Nothing is asked of Secrets Manager for what can't be genuine.
         try:
             secrets = [secret for secret in self._secrets[sender.name].values() if secret]
         except SecretUnavailable as error:

@@ -43,6 +43,10 @@ EVENTS: Final[Mapping[str, str]] = {
     "budget_policy.exceeded": kinds.BUDGET_EXCEEDED,
 }
 
+_ID_HEADER: Final = "x-mlflow-delivery-id"
+_TIME_HEADER: Final = "x-mlflow-timestamp"
+_SIGNATURE_HEADER: Final = "x-mlflow-signature"
+
 _SAMPLE_NAMES: Final = frozenset({"example_model", "example_prompt", "bp-abc123"})
 _SAMPLE_VALUES: Final[Mapping[str, Any]] = {
     "version": "1",
@@ -61,9 +65,9 @@ def verify(request: Request, secrets: Sequence[str], now: float) -> bool:
     """Check the signature of id, time and body."""
     headers = request.headers
     proof = Proof(
-        headers.get("x-mlflow-delivery-id", ""),
-        headers.get("x-mlflow-timestamp", ""),
-        [headers.get("x-mlflow-signature", "")],
+        headers.get(_ID_HEADER, ""),
+        headers.get(_TIME_HEADER, ""),
+        [headers.get(_SIGNATURE_HEADER, "")],
     )
     return proof.holds(request.body, [secret.encode() for secret in secrets], now)
 
@@ -148,4 +152,4 @@ def _is_sample(data: Mapping[str, Any]) -> bool:
     )
 
 
-SENDER: Final = Sender("mlflow", EVENTS, verify, parse)
+SENDER: Final = Sender("mlflow", EVENTS, verify, parse, proof=(_ID_HEADER, _TIME_HEADER, _SIGNATURE_HEADER))

@@ -129,7 +129,7 @@ def identifier(fields: Mapping[str, Any], key: str) -> str | None:
     """
     value = fields.get(key)
     if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
+        return _plain(str(value), key)
     return optional_text(fields, key)
 
 

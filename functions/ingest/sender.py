@@ -38,6 +38,8 @@ class Sender:
         parse: Reads a verified request that came at such a moment; raises `Malformed`.
         credential: The form of its secret: a `password`, or a `login`, which is
             `{"username": "…", "password": "…"}`.
+        proof: The headers without which no request is genuine, in lower case. One that lacks any of them is
+            refused before the secret is read, so that a flood of such requests costs no call.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Sender:
     verify: Callable[[Request, Sequence[str], float], bool]
     parse: Callable[[Request, float], Event | Ignored]
     credential: Literal["password", "login"] = "password"
+    proof: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:

@@ -1,4 +1,4 @@
-"""`events schema`."""
+"""`events schema` and `events openapi`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,10 @@ import json
 
 import typer
 
+from modelrelay.openapi import openapi as description
 from modelrelay.schema import event_schema
 
-app = typer.Typer(no_args_is_help=True, help="Our own signed event, which anything can send.")
-
-
-@app.callback()
-def _group() -> None:
-    """Keep `schema` a command of its own while it is the only one."""
+app = typer.Typer(no_args_is_help=True, help="What is sent to us: our own signed event, and everybody's.")
 
 
 @app.command()
@@ -23,3 +19,12 @@ def schema() -> None:
     [dim]modelrelay events schema > event.schema.json[/dim]
     """
     typer.echo(json.dumps(event_schema(), indent=2))
+
+
+@app.command()
+def openapi() -> None:
+    """Print the OpenAPI description of the webhooks' address: paths, proofs, bodies and answers.
+
+    [dim]modelrelay events openapi > openapi.json[/dim]
+    """
+    typer.echo(json.dumps(description(), indent=2))

@@ -30,6 +30,10 @@ def up(
     port: Annotated[
         int, typer.Option(min=0, max=65_535, help="Where webhooks are taken; 0 for a free port.")
     ] = 0,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Evaluate IAM policies and demand TLS, as AWS does; slower."),
+    ] = False,
 ) -> None:
     """Run the pipeline on this machine until Ctrl-C: the stack on an embedded AWS, and a GitHub simulator.
 
@@ -40,7 +44,7 @@ def up(
     from modelrelay.local.signals import Stopped  # noqa: PLC0415
 
     options = pipeline.Options(
-        ready_file, github_api_url, context_of(context), sample=not no_sample, port=port
+        ready_file, github_api_url, context_of(context), sample=not no_sample, port=port, strict=strict
     )
     console = Console(highlight=False)
     try:
@@ -65,5 +69,7 @@ def env() -> None:
         "AWS_SECRET_ACCESS_KEY": "test",
         "GITHUB_SIMULATOR": ready["github_api_url"],
     }
+    if "ca_bundle" in ready:
+        variables["AWS_CA_BUNDLE"] = ready["ca_bundle"]
     for name, value in variables.items():
         typer.echo(f"export {name}={shlex.quote(value)}")

@@ -10,13 +10,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import ssl
 import threading
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 _MAX_HEAD: Final = 65_536
 _HEAD_SECONDS: Final = 30
+_GOODBYE_SECONDS: Final = 1
+"""How long TLS waits for the other side's goodbye; nothing follows it that anybody would miss."""
 _ACCEPTING_TURNS: Final = 10
 """Turns of the loop after which a connection that came just now is known; closing earlier would leak it."""
 
@@ -29,15 +33,22 @@ class Forwarder:
     Args:
         api_url: The API's address, as the stack's outputs give it.
         port: Where to listen on 127.0.0.1; 0 takes a free port.
+        ca_bundle: What to trust, where the API's address is `https://…`: a PEM file.
 
     Attributes:
         url: The plain address.
     """
 
-    def __init__(self, api_url: str, port: int = 0) -> None:
+    def __init__(self, api_url: str, port: int = 0, ca_bundle: Path | None = None) -> None:
         parts = urlsplit(api_url)
         self._host = parts.netloc.encode()
-        self._port = parts.port or 80
+        self._upstream: dict[str, Any] = {"host": "127.0.0.1", "port": parts.port or 80}
+        if ca_bundle:
+            self._upstream |= {
+                "ssl": ssl.create_default_context(cafile=str(ca_bundle)),
+                "server_hostname": parts.hostname,
+                "ssl_shutdown_timeout": _GOODBYE_SECONDS,
+            }
         # asyncio itself lets go of a connection's task when its client goes away.
         self._connections: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
         self._loop = asyncio.new_event_loop()
@@ -86,7 +97,7 @@ class Forwarder:
     async def _forward(self, client: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
         async with asyncio.timeout(_HEAD_SECONDS):
             head = await client.readuntil(b"\r\n\r\n")
-        api, request = await asyncio.open_connection("127.0.0.1", self._port)
+        api, request = await asyncio.open_connection(**self._upstream)
         request.write(self._rewritten(head))
         upload = asyncio.create_task(_pump(client, request))
         try:

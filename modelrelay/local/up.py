@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from functions.ingest.senders import SENDERS
-from infra.settings import RELAY_KEY
+from infra.context import RELAY_KEY
 from modelrelay import cdk, configuration, send
 from modelrelay.errors import CommandError
+from modelrelay.local.batches import allow_batches
 from modelrelay.local.console import ConsoleServer, widget_of
 from modelrelay.local.deployment import Deployment
 from modelrelay.local.emulator import REGION, Emulator
@@ -40,6 +41,7 @@ class Options:
         context: CDK context that takes the place of `cdk.json`'s, by key.
         sample: Whether to send the sample webhook.
         port: Where webhooks are taken; 0 for a free port.
+        strict: Whether the embedded AWS evaluates policies and demands TLS.
     """
 
     ready_file: Path | None
@@ -47,11 +49,16 @@ class Options:
     context: Mapping[str, Any]
     sample: bool
     port: int
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """How to reach everything; the ready file's content."""
+    """How to reach everything; the ready file's content.
+
+    Attributes:
+        ca_bundle: What a client of `aws_endpoint_url` trusts, in a strict run; otherwise not in the file.
+    """
 
     ingest_url: str
     aws_endpoint_url: str
@@ -60,6 +67,7 @@ class Ready:
     github_api_url: str
     webhook_secrets: Mapping[str, str]
     outputs: Mapping[str, str]
+    ca_bundle: str | None = None
 
 
 def up(options: Options, progress: Progress) -> None:
@@ -73,11 +81,13 @@ def up(options: Options, progress: Progress) -> None:
         target = open_target(options.github_api_url, configuration.settings(options.context), running)
         context = _local_context(options.context, target)
         _check_port(options.port)
-        emulator = _start_emulator(folder, running, signals, progress)
+        emulator = _start_emulator(folder, options, running, signals, progress)
         deployment = Deployment(folder, emulator.environment, context, running, signals)
         outputs = _deploy(deployment, progress)
+        if options.strict:
+            allow_batches(emulator.client("iam"), emulator.client("cloudformation"), cdk.STACK)
         _fill_github_secret(emulator, outputs, target)
-        forwarder = _forward(outputs["IngestUrl"], options.port, running)
+        forwarder = _forward(outputs["IngestUrl"], options.port, emulator, running)
         with progress.step("Waiting for ingest", "Ingest answers"):
             _wait_until_answered(forwarder.url)
         ready = Ready(
@@ -88,6 +98,7 @@ def up(options: Options, progress: Progress) -> None:
             github_api_url=target.api_url,
             webhook_secrets=_webhook_secrets(emulator, outputs),
             outputs=outputs,
+            ca_bundle=str(emulator.ca_bundle) if emulator.ca_bundle else None,
         )
         if options.sample:
             show_sample(ready.ingest_url, ready.webhook_secrets["databricks"], target, emulator, progress)
@@ -130,10 +141,12 @@ def _check_port(port: int) -> None:
             ) from None
 
 
-def _start_emulator(folder: Path, running: ExitStack, signals: Signals, progress: Progress) -> Emulator:
+def _start_emulator(
+    folder: Path, options: Options, running: ExitStack, signals: Signals, progress: Progress
+) -> Emulator:
     with progress.step("Starting the embedded AWS", "The embedded AWS runs"):
         with signals.held():
-            emulator = Emulator(folder)
+            emulator = Emulator(folder, strict=options.strict)
             running.callback(emulator.stop)
         emulator.wait_until_ready()
     return emulator
@@ -153,8 +166,8 @@ def _fill_github_secret(emulator: Emulator, outputs: Mapping[str, str], target: 
     )
 
 
-def _forward(api_url: str, port: int, running: ExitStack) -> Forwarder:
-    forwarder = Forwarder(api_url, port)
+def _forward(api_url: str, port: int, emulator: Emulator, running: ExitStack) -> Forwarder:
+    forwarder = Forwarder(api_url, port, emulator.ca_bundle)
     running.callback(forwarder.close)
     return forwarder
 
@@ -200,17 +213,19 @@ def _write(path: Path, ready: Ready) -> None:
     """Write the file at once, so that nobody reads half of it, and for our eyes alone: it holds secrets."""
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    told = {name: value for name, value in asdict(ready).items() if value is not None}
     scratch.touch(mode=0o600)
-    scratch.write_text(json.dumps(asdict(ready), indent=2) + "\n", encoding="utf-8")
+    scratch.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
     scratch.replace(path)
 
 
 def _tell(ready: Ready, page_url: str, progress: Progress) -> None:
+    who = f"as test/test, trusting {ready.ca_bundle}" if ready.ca_bundle else "any credentials"
     rows = {
         "Webhooks go to": f"{ready.ingest_url}/databricks",
         "Console": ready.console_url,
         "GitHub's runs": page_url,
-        "AWS answers at": f"{ready.aws_endpoint_url}  (region {ready.region}, any credentials)",
+        "AWS answers at": f"{ready.aws_endpoint_url}  (region {ready.region}, {who})",
         "Send another": ".venv/bin/modelrelay send --local --version 9",
     }
     progress.console.print()

@@ -56,7 +56,7 @@ def test_a_synth_has_no_findings(relay: Mapping[str, Any]) -> None:
     assert findings(stack) == set()
 
 
-@pytest.fixture(scope="module", params=MANAGED.values(), ids=MANAGED)
+@pytest.fixture(scope="module", params=[*MANAGED.values()], ids=[*MANAGED])
 def bare(request: pytest.FixtureRequest) -> tuple[Findings, Findings]:
     """What the review finds where nothing is acknowledged, and what would have been."""
     stack = built(request.param)

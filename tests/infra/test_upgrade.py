@@ -20,7 +20,7 @@ STATEFUL = {
 }
 
 # What CloudFormation can't change without making the resource anew, by its reference of each type.
-FIXED = {
+FIXED: dict[str, dict[str, Any]] = {
     "AWS::DynamoDB::GlobalTable": {"KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]},
     "AWS::SQS::Queue": {"FifoQueue": True},
 }

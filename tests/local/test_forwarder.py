@@ -6,12 +6,15 @@ import gc
 import http.client
 import http.server
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from modelrelay.local import certificate
 from modelrelay.local.forwarder import Forwarder
 
 
@@ -31,13 +34,15 @@ class Echo(http.server.BaseHTTPRequestHandler):
         """Stay quiet."""
 
 
-@pytest.fixture
-def forwarder() -> Iterator[Forwarder]:
-    """A forwarder in front of an echo."""
+@pytest.fixture(params=["http", "https"])
+def forwarder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Forwarder]:
+    """A forwarder in front of an echo, as the emulator answers by default and in a strict run."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    bundle = encrypt(server, tmp_path) if request.param == "https" else None
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    forwarder = Forwarder(f"http://abc.execute-api.localhost:{server.server_port}")
+    url = f"{request.param}://abc.execute-api.localhost:{server.server_port}"
+    forwarder = Forwarder(url, ca_bundle=bundle)
     try:
         yield forwarder
     finally:
@@ -45,6 +50,15 @@ def forwarder() -> Iterator[Forwarder]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def encrypt(server: http.server.HTTPServer, folder: Path) -> Path:
+    """Let a server answer over TLS alone, and give what its clients trust."""
+    made = certificate.make(folder)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made.bundle, made.key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    return made.bundle
 
 
 def connect(forwarder: Forwarder) -> http.client.HTTPConnection:

@@ -52,6 +52,27 @@ def test_each_field_is_needed_by_both_or_by_none(kind: str) -> None:
             assert VALIDATOR.is_valid(payload) is taken(payload), (kind, field, value)
 
 
+@pytest.mark.parametrize(
+    "payload",
+    [
+        changed({"version": "9" * 1025}),
+        changed({"version": 10**1024}),
+        changed({"workspace_id": 10**1024}),
+        changed({"alias": "\uffff"}),
+        changed({"tags": {"a": "\ufffe"}}),
+        changed({"tags": {"a\nb": "c"}}),
+        changed(timestamp="2026-11-22T20:22:10z"),
+        changed(timestamp="2026-11-22T20:22:60Z"),
+        changed(timestamp="0001-01-01T00:00:00+14:00"),
+        changed(timestamp="9999-12-31T23:59:59-14:00"),
+    ],
+)
+def test_what_is_at_the_edge_is_refused_by_both(payload: dict[str, Any]) -> None:
+    """Found by fuzzing: such values were valid by the schema, and malformed to ingest."""
+    assert not taken(payload)
+    assert not VALIDATOR.is_valid(payload)
+
+
 def taken(payload: dict[str, Any]) -> bool:
     """Tell whether ingest takes an event."""
     with suppress(Malformed):

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import pytest
 import urllib3
 
 from modelrelay.cdk import ROOT
+from tests.conftest import STRICT, pipeline_of
 
 START_SECONDS = 240
 ROUTES: list[dict[str, Any]] = [
@@ -117,6 +119,7 @@ class Pipeline:
             region_name=self.ready["region"],
             aws_access_key_id="test",
             aws_secret_access_key="test",
+            verify=self.ready.get("ca_bundle"),
         )
 
     def cli(self, *arguments: str, given: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
@@ -128,6 +131,8 @@ class Pipeline:
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
         }
+        if "ca_bundle" in self.ready:
+            aws["AWS_CA_BUNDLE"] = self.ready["ca_bundle"]
         line = [sys.executable, "-m", "modelrelay", *arguments]
         return subprocess.run(
             line,
@@ -148,6 +153,12 @@ class Pipeline:
         )
         assert answer.status < 300, answer.data
         return json.loads(answer.data) if answer.data else None
+
+    def emulator(self, path: str) -> Any:
+        """Ask the embedded AWS for what AWS itself would not tell."""
+        with urllib3.PoolManager(retries=False, ca_certs=self.ready.get("ca_bundle")) as pool:
+            url = f"{self.ready['aws_endpoint_url']}/_ministack/{path}"
+            return pool.request("GET", url, timeout=10.0).json()
 
     def runs(self, model: str) -> list[Any]:
         """Give the runs that were started for a model, oldest first."""
@@ -284,16 +295,39 @@ def stop(process: subprocess.Popen[str]) -> str:
     return process.communicate(timeout=60)[0]
 
 
+@pytest.fixture(scope="module")
+def pipeline(request: pytest.FixtureRequest) -> Pipeline:
+    """The pipeline that the file's tests share, deployed once."""
+    strict = pipeline_of(request.path) == STRICT
+    shared: Pipeline = request.getfixturevalue("strict_pipeline" if strict else "plain_pipeline")
+    return shared
+
+
 @pytest.fixture(scope="session")
-def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    """The pipeline, deployed once for all tests, and stopped as a person stops it."""
-    ready_file = tmp_path_factory.mktemp("pipeline") / "ready.json"
-    process = start(ready_file, "--context", f"relay={json.dumps({'routes': ROUTES})}")
+def plain_pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    """The pipeline as users have it."""
+    with running(tmp_path_factory.mktemp("pipeline")) as pipeline:
+        yield pipeline
+
+
+@pytest.fixture(scope="session")
+def strict_pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    """The pipeline where each function has its own role's rights and no others, and only TLS is answered."""
+    with running(tmp_path_factory.mktemp("strict"), "--strict") as pipeline:
+        yield pipeline
+
+
+@contextmanager
+def running(folder: Path, *arguments: str) -> Iterator[Pipeline]:
+    """Run a pipeline with all of our routes, and stop it as a person does."""
+    ready_file = folder / "ready.json"
+    process = start(ready_file, "--context", f"relay={json.dumps({'routes': ROUTES})}", *arguments)
     try:
         yield Pipeline(wait_until_ready(process, ready_file), process.pid)
     finally:
         output = stop(process)
     assert process.returncode == 0, output
+    assert [*folder.iterdir()] == []
 
 
 @pytest.fixture(scope="session")

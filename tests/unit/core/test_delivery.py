@@ -88,6 +88,10 @@ def test_group_fits_into_sqs(model: str) -> None:
         (message(accepted_at="soon"), "it is not a delivery (ValueError)"),
         (message(accepted_at=[]), "it is not a delivery (TypeError)"),
         (message(accepted_at=10**400), "its accepted_at is no time in milliseconds"),
+        (
+            message(event={**EVENT.to_dict(), "model_name": "\ud800"}),
+            "it is not a delivery (UnicodeEncodeError)",
+        ),
         (message(accepted_at=-1), "its accepted_at is no time in milliseconds"),
         (message(accepted_at=float("inf")), "it is not a delivery (OverflowError)"),
         (message(accepted_at=float("nan")), "it is not a delivery (ValueError)"),

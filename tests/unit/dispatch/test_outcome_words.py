@@ -63,6 +63,16 @@ def test_token_is_never_repeated(token: str, status: int) -> None:
         (["prose", "a tag of prose"], "'a tag of prose'", "'[redacted]'"),
         (["a tag of prose. " * 60], f"'{'a tag of prose. ' * 60}' is bad", "'[redacted]' is bad"),
         (["a.b"], "axb", "axb"),
+        (
+            ["use ghp_" + "a" * 36 + " please"],
+            "'use ghp_" + "a" * 36 + " please' is bad",
+            "'[redacted]' is bad",
+        ),
+        (
+            [],
+            "ask jane.doe+ml@example.com, not actions/checkout@v4.1",
+            "ask [redacted], not actions/checkout@v4.1",
+        ),
     ],
 )
 def test_prose_is_taken_out_of_githubs_words(prose: list[str], message: str, detail: str) -> None:
@@ -93,3 +103,9 @@ def test_cut_leaves_no_part_of_a_secret() -> None:
     """Tokens and prose are taken out before the text is cut, so none is left at the edge."""
     words = f"{'x' * 480} a tag of prose ghs_{'a' * 36}"
     assert told(422, words, ["a tag of prose"]) == f"{'x' * 480} [redacted] [redacte"
+
+
+def test_the_credential_is_taken_out_whatever_it_looks_like() -> None:
+    """A token of the old kind looks like a commit; it is known, because the call was made with it."""
+    answer = Answer(403, {}, b'{"message": "Bad 0123456789abcdef here"}', credential="0123456789abcdef")
+    assert judge(answer, NOW).told.detail.startswith("Bad [redacted] here")

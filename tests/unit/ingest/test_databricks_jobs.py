@@ -44,7 +44,13 @@ def basic(login: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "secrets", [[SECRET], ["{}", SECRET], [SECRET, '{"username": "a", "password": "b"}']]
+    "secrets",
+    [
+        [SECRET],
+        ["{}", SECRET],
+        [SECRET, '{"username": "a", "password": "b"}'],
+        ['{"username": "a", "password": "\\udfff"}', SECRET],
+    ],
 )
 def test_right_login_is_accepted(secrets: list[str]) -> None:
     """During a rotation either login counts."""
@@ -96,6 +102,7 @@ def test_missing_login_is_refused() -> None:
         '{"username": "", "password": "b"}',
         '{"username": "a", "password": ""}',
         '{"username": "a", "password": 5}',
+        '{"username": "\\ud800", "password": "b"}',
         "[" * 100_000,
     ],
 )
@@ -195,6 +202,7 @@ def test_two_acts_are_two_facts(changes: dict[str, Any]) -> None:
         ({**JOB, "workspace_id": ""}, "'workspace_id' is missing"),
         ({**JOB, "workspace_id": 1.5}, "'workspace_id' is not a string"),
         ({**JOB, "workspace_id": True}, "'workspace_id' is not a string"),
+        ({**JOB, "workspace_id": 10**1024}, "'workspace_id' is longer than 1024 characters"),
         ({**JOB, "run": None}, "'run' is missing"),
         ({**JOB, "run": 5}, "'run' is not an object"),
         ({**JOB, "run": {}}, "'run_id' is missing"),

@@ -135,6 +135,17 @@ def test_broken_body_is_refused_before_ingest_sees_it(function: Function) -> Non
     assert function.call(event)["statusCode"] == 400
 
 
+@pytest.mark.parametrize(
+    "event",
+    [None, [], "x", 5, {}, {"requestContext": None}, {"requestContext": {"http": "x"}, "rawPath": "/"}],
+)
+def test_event_that_is_none_of_api_gateways_is_no_crash(function: Function, event: Any) -> None:
+    """Whoever invokes the function by hand, with whatever, gets an answer, and the log tells of it."""
+    assert function.call(event)["statusCode"] == 503
+    _, line = function.lines()
+    assert line.items() >= {"message": "request", "status": 503, "reason": "unexpected"}.items()
+
+
 def test_long_path_is_cut_in_the_log(function: Function) -> None:
     """Strangers can't fill the log with their paths."""
     assert function.call(gateway_event(webhook(b"", path="/" + "x" * 5_000)))["statusCode"] == 404

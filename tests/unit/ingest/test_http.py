@@ -59,6 +59,26 @@ def test_broken_base64_is_malformed(body: str) -> None:
         read(body=body, isBase64Encoded=True)
 
 
+@pytest.mark.parametrize(
+    ("body", "encoded", "large"),
+    [
+        ("x" * 12, False, False),
+        ("x" * 13, False, True),
+        (base64.b64encode(b"x" * 12).decode(), True, False),
+        ("!" * 24, True, True),
+    ],
+)
+def test_a_body_over_the_limit_is_refused_undecoded(body: str, encoded: bool, large: bool) -> None:  # noqa: FBT001
+    """What can't be within the limit is refused before anything of it is decoded, broken base64 included."""
+    event = {**EVENT, "body": body, "isBase64Encoded": encoded}
+    refused = ""
+    try:
+        Request.from_api_gateway(event, 12)
+    except http.Refused as error:
+        refused = error.reason
+    assert refused == ("too-large" if large else "")
+
+
 def test_request_without_headers_is_read() -> None:
     """Nothing but method, path and address is needed."""
     assert read(headers=None, isBase64Encoded=None).headers == {}

@@ -1,7 +1,10 @@
 """Ingest: the table of answers, and what must have happened before each."""
 
+import hashlib
+import hmac
 import json
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -18,9 +21,18 @@ from functions.ingest.senders import SENDERS
 
 from ..aws import Aws
 from ..samples import NOW, ROUTE, SETTINGS, Clock
+from .test_forgery import GOOD, SECRETS, other, with_header
 from .webhooks import CANARIES, FIXTURES, REVEALING, SECRET, TRANSITION, changed, webhook
 
 STAGES = {"AWSCURRENT", "AWSPREVIOUS"}
+PROOF = {
+    "databricks": "x-databricks-signature",
+    "mlflow": "x-mlflow-signature",
+    "databricks-jobs": "authorization",
+    "events": "webhook-signature",
+}
+"""The header in which each sender proves itself."""
+
 UNSIGNED = webhook(changed(), headers={})
 RECEIVED, REJECTED, IGNORED, QUEUED = Metric.RECEIVED, Metric.REJECTED, Metric.IGNORED, Metric.QUEUED
 
@@ -243,13 +255,58 @@ def test_event_too_large_for_the_queue_is_413(aws: Aws, clock: Clock, ingest: In
 
 
 def test_flood_of_unsigned_requests_costs_nothing(aws: Aws, clock: Clock, ingest: Ingest) -> None:
-    """Forgers reach neither SQS nor, more than once in a time to live, Secrets Manager."""
+    """What proves nothing is refused before anything is asked, by a cold function as well."""
     for _ in range(300):
         assert ingest.answer(UNSIGNED).status == 401
+        clock.now += 1
+    assert aws.calls == []
+
+
+def test_flood_of_forgeries_costs_a_look_in_four_minutes(aws: Aws, clock: Clock, ingest: Ingest) -> None:
+    """Forgers reach neither SQS nor, more than once in a time to live, Secrets Manager."""
+    for _ in range(300):
+        assert ingest.answer(webhook(changed(), secret="wrong")).status == 401
         clock.now += 1
     assert {name for name, _ in aws.calls} == {"GetSecretValue"}
     refreshes = -(-300 // TTL_SECONDS)
     assert len(aws.calls) == refreshes * len(STAGES)
+
+
+ROTATED_AT = (600.0, 2_400.0)
+IN_FORCE_SECONDS = 300.0
+"""What operators are promised: `modelrelay secrets rotate-webhook` says "within five minutes"."""
+
+
+def test_rotation_has_no_gap(aws: Aws, clock: Clock) -> None:
+    """A sender that follows a rotation after five minutes is never refused, whenever a function was started.
+
+    Eight environments are started over four minutes: some look just before a rotation, and some just after.
+    Five minutes after the second rotation, the first value is good nowhere.
+    """
+    aws.keep_secret("webhook", "first")
+    started: list[Ingest] = []
+    late: dict[float, set[int]] = {}
+    values = ["first", "second", "third"]
+    sent = {value: webhook(changed(event="COMMENT_CREATED"), secret=value) for value in values}
+    for second in range(0, 3_600, 5):
+        if second in ROTATED_AT:
+            place = ROTATED_AT.index(second)
+            rotate(aws, values[place + 1], values[place])
+        if second % 35 == 0 and len(started) < 8:
+            started.append(build(clock))
+        known = values[sum(second >= at + IN_FORCE_SECONDS for at in ROTATED_AT)]
+        assert {each.answer(sent[known]).status for each in started} == {200}, second
+        late[second - ROTATED_AT[1]] = {each.answer(sent["first"]).status for each in started}
+        clock.now += 5
+    assert late[-5.0] == {200}
+    assert all(answers == {401} for after, answers in late.items() if after >= IN_FORCE_SECONDS)
+    assert {200, 401} in late.values()
+
+
+def rotate(aws: Aws, value: str, previous: str) -> None:
+    """Do what Secrets Manager does with a new value."""
+    aws.keep_secret("webhook", value)
+    aws.keep_secret("webhook", previous, "AWSPREVIOUS")
 
 
 @pytest.mark.parametrize(
@@ -271,3 +328,63 @@ def test_answer_and_log_give_nothing_away(ingest: Ingest, changes: dict[str, Any
     response = ingest.answer(webhook({**REVEALING, **changes}, secret=secret))
     shown = json.dumps([response.content, dict(response.headers), response.facts])
     assert not [canary for canary in (*CANARIES, SECRET) if canary in shown]
+
+
+class Work:
+    """Counts what is computed and compared, with how many bytes."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.done: list[tuple[str, int, int]] = []
+        self._patch(patch, hmac, "new")
+        self._patch(patch, hmac, "compare_digest")
+        self._patch(patch, hashlib, "sha256")
+
+    def _patch(self, patch: pytest.MonkeyPatch, module: ModuleType, name: str) -> None:
+        real = getattr(module, name)
+
+        def counted(*given: Any, **named: Any) -> Any:
+            sizes = [len(each) for each in given if isinstance(each, bytes)]
+            self.done.append((name, sum(sizes), len(sizes)))
+            return real(*given, **named)
+
+        patch.setattr(module, name, counted)
+
+    def of(self, name: str, request: Request, secrets: list[str]) -> tuple[bool, list[tuple[str, int, int]]]:
+        """Verify a request, and give the verdict and the work."""
+        self.done.clear()
+        verdict = SENDERS[name].verify(request, secrets, NOW)
+        return verdict, self.done.copy()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("name", SENDERS)
+def test_verifying_costs_the_same_whatever_is_right(
+    monkeypatch: pytest.MonkeyPatch, name: str, count: int
+) -> None:
+    """A right proof, one that differs in its first or last character, and a wrong one cause the same work.
+
+    Counted, not timed: how many digests over how many bytes, and how many comparisons of how many bytes. With
+    two secrets both are tried, whichever is the right one.
+    """
+    right, value = GOOD[name].headers[PROOF[name]], SECRETS[name]
+    first = right.rindex(",") + 1 if "," in right else right.rindex(" ") + 1 if " " in right else 0
+    last = len(right.rstrip("=")) - 2
+    wrong = right[:first] + "".join(map(_other, right[first:]))
+    proofs = [right, *(other(right, place) for place in (first, len(right) // 2, last)), wrong]
+    others = {"databricks-jobs": json.dumps({"username": "databricks", "password": "x" * len(SECRET)})}
+    wrong_value = others.get(name, value[::-1] if name != "events" else "QUJD" * (len(value) // 4))
+    orders = [[value]] if count == 1 else [[value, wrong_value], [wrong_value, value]]
+    work = Work(monkeypatch)
+    found = [
+        work.of(name, with_header(GOOD[name], PROOF[name], given), secrets)
+        for secrets in orders
+        for given in proofs
+    ]
+    assert [verdict for verdict, _ in found] == [True, False, False, False, False] * len(orders)
+    assert len({tuple(done) for _, done in found}) == 1
+    assert [each[0] for each in found[0][1]].count("compare_digest") == count
+
+
+def _other(letter: str) -> str:
+    """Give another letter, of those that every proof may be made of."""
+    return letter if letter == "=" else "1" if letter != "1" else "2"
