@@ -1,8 +1,8 @@
 """Bundles: the folder that becomes a function's code, put together without Docker.
 
-A bundle holds the function's own package, what the functions share, the settings, and the locked
-dependencies for the machine that runs it; nothing else. The same input gives the same bytes, so CDK sees a
-change only where there is one.
+A bundle holds the function's own package, what the functions share, the settings, and what the function
+can reach of the locked dependencies (`trimming`) for the machine that runs it, with bytecode (`bytecode`);
+nothing else. The same input gives the same bytes, so CDK sees a change only where there is one.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Final
 
 from functions.core.settings import FILE_NAME, RelaySettings
+from infra import trimming
+from infra.bytecode import Compiler, CompilingError
 
 ROOT: Final = Path(__file__).parents[1]
 BUILD: Final = ROOT / ".build"
@@ -36,17 +38,21 @@ class Machine:
     Attributes:
         name: What tells it from another one.
         wheels: What makes pip choose its wheels; without it, pip chooses those of the interpreter it runs on.
+        python: Its Python's minor version.
     """
 
     name: str
     wheels: tuple[str, ...] = ()
+    python: str = PYTHON
 
 
 LAMBDA: Final = Machine(
     f"Lambda, arm64, Python {PYTHON}",
     wheels=("--platform", "manylinux2014_aarch64", "--python-version", PYTHON),
 )
-HERE: Final = Machine(f"{sysconfig.get_platform()} {sys.implementation.cache_tag}")
+HERE: Final = Machine(
+    f"{sysconfig.get_platform()} {sys.implementation.cache_tag}", python=sysconfig.get_python_version()
+)
 """The embedded AWS runs functions with the interpreter that runs it, which is the one that bundles."""
 
 HERE_KEY: Final = "modelrelay:bundle-for-this-machine"
@@ -69,34 +75,26 @@ class Bundle:
     shared: tuple[str, ...] = ("core",)
     lock: str = ""
 
+    @property
+    def start(self) -> str:
+        """The module that Lambda loads."""
+        return f"functions.{self.name}.handler"
+
+    @property
+    def requirements(self) -> Path:
+        """The file that names and locks the dependencies."""
+        return ROOT / "requirements" / f"{self.lock or self.name}.txt"
+
 
 INGEST: Final = Bundle("ingest", services=("secretsmanager", "sqs"))
 DISPATCH: Final = Bundle("dispatch", services=("dynamodb", "secretsmanager", "sqs"))
 CONSOLE: Final = Bundle("console", services=("dynamodb", "sqs"), shared=("core", "operate"), lock="ingest")
 
-# Parts of botocore's data that belong to no service.
-_BOTOCORE_COMMON: Final = (
-    "_retry.json",
-    "endpoints.json",
-    "partitions.json",
-    "sdk-default-configuration.json",
-)
-
-# Large parts of packages that nothing of ours can reach: a web page of Powertools' HTTP resolver, and what
-# compiles bindings, of which cryptography needs the compiled ones alone (`_cffi_backend`).
-_UNUSED: Final = (
-    "aws_lambda_powertools/event_handler/openapi/swagger_ui/*.css",
-    "aws_lambda_powertools/event_handler/openapi/swagger_ui/*.js",
-    "cffi",
-    "pycparser",
-)
-
-
 _MARKER: Final = re.compile(r"^(\S+==\S+) ;.*?(?= \\$)", re.MULTILINE)
 
 
 class BundlingError(Exception):
-    """A bundle could not be made. The text says what pip said."""
+    """A bundle could not be made. The text says what pip or the compiler said."""
 
 
 def make(
@@ -114,29 +112,61 @@ def make(
         machine: What runs it.
 
     Raises:
-        BundlingError: The dependencies could not be installed.
+        BundlingError: The dependencies could not be installed, or the modules not be compiled.
     """
     shutil.copytree(_dependencies(bundle, machine), folder)
     for package in (*bundle.shared, bundle.name):
         shutil.copytree(ROOT / "functions" / package, folder / "functions" / package, ignore=_caches)
     shutil.copy2(ROOT / "functions" / "__init__.py", folder / "functions")
     (folder / FILE_NAME).write_text(settings.to_json(), encoding="utf-8")
+    try:
+        _compiler(machine).add(folder)
+    except CompilingError as error:
+        raise BundlingError(str(error)) from None
+
+
+def _compiler(machine: Machine) -> Compiler:
+    pyodide = ROOT / "node_modules" / "pyodide" if machine.wheels else None
+    return Compiler(machine.name, machine.python, BUILD / "bytecode", pyodide)
 
 
 def _dependencies(bundle: Bundle, machine: Machine) -> Path:
+    """Keep what the function can reach of its packages; made once for each bundle and machine."""
+    wanted = trimming.wanted(ROOT, bundle.start)
+    recipe = [_recipe(bundle, machine), *bundle.services, *sorted(wanted), trimming.RECIPE]
+    folder = BUILD / "dependencies" / _digest(recipe)
+    if not folder.exists():
+        packages = _packages(bundle, machine)
+        with tempfile.TemporaryDirectory(dir=packages.parent) as scratch:
+            copy = shutil.copytree(packages, Path(scratch, "packages"))
+            trimming.trim(copy, wanted, bundle.services)
+            _keep(copy, folder)
+    return folder
+
+
+def _packages(bundle: Bundle, machine: Machine) -> Path:
     """Install what the lock file names, once for each lock file and machine."""
-    lock = ROOT / "requirements" / f"{bundle.lock or bundle.name}.txt"
-    recipe = [lock.read_text(encoding="utf-8"), machine.name, *machine.wheels, *bundle.services, *_UNUSED]
-    folder = BUILD / "dependencies" / hashlib.sha256("\0".join(recipe).encode()).hexdigest()[:16]
+    folder = BUILD / "dependencies" / _digest([_recipe(bundle, machine), "whole"])
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
             packages = Path(scratch, "packages")
-            _install(lock, packages, machine)
-            _strip(packages, bundle.services)
-            with contextlib.suppress(OSError):  # Somebody else was faster: as good.
-                packages.rename(folder)
+            _install(bundle.requirements, packages, machine)
+            _keep(packages, folder)
     return folder
+
+
+def _recipe(bundle: Bundle, machine: Machine) -> str:
+    return "\0".join([bundle.requirements.read_text(encoding="utf-8"), machine.name, *machine.wheels])
+
+
+def _digest(recipe: Iterable[str]) -> str:
+    return hashlib.sha256("\0".join(recipe).encode()).hexdigest()[:16]
+
+
+def _keep(made: Path, folder: Path) -> None:
+    with contextlib.suppress(OSError):  # Somebody else was faster: as good.
+        made.rename(folder)
 
 
 def _install(lock: Path, folder: Path, machine: Machine) -> None:
@@ -161,26 +191,6 @@ def _wanted(lock: str, machine: Machine) -> str:
     installs for another. On Lambda every marker that is in our lock files holds.
     """
     return _MARKER.sub(r"\1", lock) if machine.wheels else lock
-
-
-def _strip(packages: Path, services: Iterable[str]) -> None:
-    """Remove what no function uses: scripts, parts of packages, models of other services, pip's own notes.
-
-    The notes differ from pip to pip, and a bundle must not.
-    """
-    shutil.rmtree(packages / "bin", ignore_errors=True)
-    for note in ("RECORD", "INSTALLER", "REQUESTED"):
-        for path in packages.glob(f"*.dist-info/{note}"):
-            path.unlink()
-    for unused in _UNUSED:
-        for path in packages.glob(unused):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-    data = packages / "botocore" / "data"
-    for path in data.iterdir():
-        if path.is_dir() and path.name not in services:
-            shutil.rmtree(path)
-        elif path.is_file() and path.name not in _BOTOCORE_COMMON:
-            path.unlink()
 
 
 def _caches(_folder: str, names: list[str]) -> set[str]:

@@ -17,8 +17,10 @@ RELAY_KEY: Final = "relay"
 ENVIRONMENT_KEY: Final = "environment"
 ENVIRONMENTS_KEY: Final = "environments"
 
-_SETTINGS: Final = (ACCOUNT_KEY, ACCOUNT_ALIAS, RELAY_KEY)
-_OURS: Final = (*_SETTINGS, ENVIRONMENT_KEY, ENVIRONMENTS_KEY)
+SETTINGS: Final = (ACCOUNT_KEY, ACCOUNT_ALIAS, RELAY_KEY)
+"""What an environment may say otherwise."""
+
+_OURS: Final = (*SETTINGS, ENVIRONMENT_KEY, ENVIRONMENTS_KEY)
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -77,7 +79,7 @@ def refuse_stray_keys(context: Mapping[str, Any]) -> None:
         if key not in _OURS and (hint := fields.did_you_mean(key, _OURS, closeness=0.8)):
             raise SettingsError(f"{key} is not a known key{hint}; known: {', '.join(_OURS)}.")
         root, dot, rest = key.partition(".")
-        if dot and root in _SETTINGS:
+        if dot and root in SETTINGS:
             raise SettingsError(
                 f"{key} is not read: give '{rest}' inside {root}, as -c {root}='{{…}}' or in cdk.json."
             )

@@ -6,7 +6,7 @@ What an environment says lies over `account_setings` and `relay`, key by key; a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from infra import STACK, fields
 from infra.context import (
@@ -14,7 +14,7 @@ from infra.context import (
     ACCOUNT_KEY,
     ENVIRONMENT_KEY,
     ENVIRONMENTS_KEY,
-    RELAY_KEY,
+    SETTINGS,
     Strict,
     decode,
     parse,
@@ -69,17 +69,14 @@ def _chosen(name: str, described: Any, context: Mapping[str, Any]) -> tuple[Envi
     key = f"{ENVIRONMENTS_KEY}.{name}"
     if not isinstance(described, Mapping):
         raise SettingsError(f"{key} should be an object, like {{…}}, but is a {type(described).__name__}.")
-    ours = {part: value for part, value in described.items() if part not in _LAID_OVER}
+    ours = {part: value for part, value in described.items() if part not in SETTINGS}
     environment = parse(Environment, key, {"name": name, **ours})
-    over = {part: decode(f"{key}.{part}", value) for part, value in described.items() if part in _LAID_OVER}
+    over = {part: decode(f"{key}.{part}", value) for part, value in described.items() if part in SETTINGS}
     for spelling in (ACCOUNT_KEY, ACCOUNT_ALIAS):
         if spelling in over:
             over[_account_key(context)] = over.pop(spelling)
     whole = {part: laid_over(decode(part, context.get(part)), value) for part, value in over.items()}
     return environment, {**context, **whole}
-
-
-_LAID_OVER: Final = (ACCOUNT_KEY, ACCOUNT_ALIAS, RELAY_KEY)
 
 
 def _account_key(context: Mapping[str, Any]) -> str:

@@ -52,6 +52,7 @@ class RelayFunction(lambda_.Function):
         surroundings: What all functions have in common.
         environment: What only the deployed stack knows: URLs and ARNs.
         timeout: How long one invocation may take.
+        memory: MB; the processor's share grows with it, and cold starts are its work.
         reserved: How many copies may always run, and may run at the most, if that is settled.
     """
 
@@ -64,6 +65,7 @@ class RelayFunction(lambda_.Function):
         surroundings: Surroundings,
         environment: Mapping[str, str],
         timeout: Duration,
+        memory: int = 512,
         reserved: int | None = None,
     ) -> None:
         log_group = logs.LogGroup(
@@ -87,7 +89,7 @@ class RelayFunction(lambda_.Function):
                 handler=f"functions.{bundle.name}.handler.handler",
                 runtime=lambda_.Runtime(f"python{bundling.PYTHON}", lambda_.RuntimeFamily.PYTHON),
                 architecture=lambda_.Architecture.ARM_64,
-                memory_size=512,  # MB; the processor's share grows with it, and cold starts are its work
+                memory_size=memory,
                 timeout=timeout,
                 environment={
                     **environment,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from functions.core.event import Event, identify
@@ -34,7 +35,7 @@ class Delivery:
     @property
     def id(self) -> str:
         """Identity of the delivery, 32 hex digits. It follows from the fact, so a duplicate has the same."""
-        return identify(self.event.fact, self.route)[:32]
+        return _digest(self.event.fact, self.route)
 
     @property
     def group(self) -> str:
@@ -42,7 +43,7 @@ class Delivery:
 
         Hashed, because SQS allows only some characters and people name models as they like.
         """
-        return f"{self.route}.{identify(self.event.subject)[:32]}"
+        return f"{self.route}.{_digest(self.event.subject)}"
 
     def to_message(self) -> str:
         """Write the message body. Compact and not escaped to ASCII: SQS counts its bytes."""
@@ -81,3 +82,9 @@ class Delivery:
         if content.get("id") != delivery.id:
             raise MalformedMessage("its id does not follow from its content")
         return delivery
+
+
+@lru_cache(maxsize=16)
+def _digest(*parts: str) -> str:
+    """Digest texts. A delivery is asked for its id several times while it is on its way."""
+    return identify(*parts)[:32]

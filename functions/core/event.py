@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 MODEL_CREATED: Final = "model.created"
@@ -130,7 +130,7 @@ class Event:
 
     def to_dict(self) -> dict[str, Any]:
         """Give what `from_dict` takes, without the fields that are not set."""
-        return {key: value for key, value in asdict(self).items() if value not in (None, {})}
+        return {name: value for name in _NAMES if (value := getattr(self, name)) not in (None, {})}
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Event:
@@ -140,7 +140,8 @@ class Event:
             TypeError: A field is missing, unknown or of the wrong type.
         """
         event = cls(**fields)
-        for name, value in asdict(event).items():
+        for name in _NAMES:
+            value = getattr(event, name)
             required = name in _REQUIRED
             if name == "tags":
                 if not isinstance(value, dict) or not all(isinstance(tag, str) for tag in value.values()):
@@ -150,6 +151,7 @@ class Event:
         return event
 
 
+_NAMES: Final = tuple(each.name for each in fields(Event))
 _REQUIRED: Final = frozenset({"source", "kind", "name", "fact", "occurred_at"})
 
 

@@ -55,7 +55,8 @@ def context_of(given: list[str] | None) -> dict[str, Any]:
                 f"--context {item}: should be KEY=JSON, like relay='{{\"retain_data\": false}}'"
             )
         try:
-            context[key] = json.loads(value)
+            # The name of an environment is a plain word, as it is to the CDK CLI.
+            context[key] = value if key == "environment" else json.loads(value)
         except ValueError as error:
             raise CommandError(f"--context {key}: the value is not JSON ({error}).") from None
     return context

@@ -46,7 +46,9 @@ class Deployment:
         # The embedded AWS runs functions on this machine, whatever architecture the stack names.
         whole = {**context, bundling.HERE_KEY: True}
         self._context = [
-            part for key, value in whole.items() for part in ("-c", f"{key}={json.dumps(value)}")
+            part
+            for key, value in whole.items()
+            for part in ("-c", f"{key}={value if isinstance(value, str) else json.dumps(value)}")
         ]
 
     def prepare(self) -> None:

@@ -114,15 +114,16 @@ def _local_context(given: Mapping[str, Any], target: GitHubTarget) -> dict[str, 
 
     That is: secrets and networks that exist already, callers' addresses, and people's mail.
     """
+    ours = configuration.chosen(given)
     relay = configuration.settings(given).relay.model_dump(mode="json", exclude_unset=True)
     for only_on_aws in ("vpc", "alarms"):
         relay.pop(only_on_aws, None)
     relay["github"] = {**relay.get("github", {}), "api_url": target.api_url}
     relay["github"].pop("secret_name", None)
     relay["ingest"] = {**relay.get("ingest", {}), "senders": list(SENDERS)}
-    for only_on_aws in ("secret_names", "allowed_cidrs"):
+    for only_on_aws in ("secret_names", "allowed_cidrs", "domain"):
         relay["ingest"].pop(only_on_aws, None)
-    context = dict(given) | {RELAY_KEY: relay}
+    context = dict(given) | ours | {RELAY_KEY: relay}
     configuration.settings(
         context
     )  # An address of GitHub's that can't be used is told before anything starts.

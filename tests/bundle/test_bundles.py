@@ -10,9 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from contextlib import ExitStack
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ import pytest
 from aws_cdk.assertions import Template
 from packaging.markers import Marker
 
+from benchmarks.bundles import files, zipped
 from functions.core.settings import RelaySettings
 from infra import bundling
 from infra.function import RelayFunction, Surroundings
@@ -31,6 +30,8 @@ from modelrelay.local.deployment import Deployment
 from modelrelay.local.signals import Signals
 from tests.infra.test_settings import context
 from tests.simulator import keys
+
+from .conftest import MakeBundle
 
 BUNDLES = [bundling.INGEST, bundling.DISPATCH, bundling.CONSOLE]
 
@@ -48,37 +49,12 @@ THERE = {
 """Lambda, as the markers of a lock file see it."""
 
 
-def pythons() -> list[str]:
-    """Give the Pythons at hand: the one that runs the tests, and each newer one that starts."""
-    found = filter(None, map(shutil.which, ("python3.12", "python3.13", "python3.14")))
-    starts = [
-        path
-        for path in found
-        if subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0
-    ]
-    return [sys.executable, *starts]
-
-
-MakeBundle = Callable[..., Path]
-
-
-@pytest.fixture(scope="session")
-def settings() -> RelaySettings:
-    """What the functions are told."""
-    return from_context(context()).functions
-
-
-@pytest.fixture(scope="session")
-def made(settings: RelaySettings, tmp_path_factory: pytest.TempPathFactory) -> MakeBundle:
-    """Give a bundle's folder, made once for each machine."""
-
-    @cache
-    def make(bundle: bundling.Bundle, machine: bundling.Machine = bundling.LAMBDA) -> Path:
-        folder = tmp_path_factory.mktemp("bundles") / bundle.name
-        bundling.make(bundle, settings, folder, machine)
-        return folder
-
-    return make
+def runs() -> list[tuple[bundling.Machine, str]]:
+    """Give the bundles that can run here, each with its Python: Lambda's where that Python is at hand."""
+    there = shutil.which(f"python{bundling.PYTHON}") or sys.executable
+    line = [there, "-c", f"import sys; sys.exit('%d.%d' % sys.version_info[:2] != '{bundling.PYTHON}')"]
+    starts = subprocess.run(line, capture_output=True, check=False).returncode == 0
+    return [(bundling.HERE, sys.executable), *([(bundling.LAMBDA, there)] if starts else [])]
 
 
 def digest(folder: Path) -> str:
@@ -89,13 +65,13 @@ def digest(folder: Path) -> str:
     return state.hexdigest()
 
 
-@pytest.mark.parametrize("python", pythons())
+@pytest.mark.parametrize(("machine", "python"), runs(), ids=lambda part: getattr(part, "name", ""))
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
 def test_a_bundle_imports_with_nothing_but_itself(
-    made: MakeBundle, bundle: bundling.Bundle, python: str, tmp_path: Path
+    made: MakeBundle, bundle: bundling.Bundle, machine: bundling.Machine, python: str, tmp_path: Path
 ) -> None:
     """The handler's module imports where only the standard library and the bundle can be found."""
-    code = f"import sys; sys.path.insert(0, {str(made(bundle))!r})\n"
+    code = f"import sys; sys.path.insert(0, {str(made(bundle, machine))!r})\n"
     code += f"import functions.{bundle.name}.handler as handler\nprint(callable(handler.handler))"
     environment = {"PATH": os.environ["PATH"], "AWS_DEFAULT_REGION": "eu-west-1"}
     line = [python, "-I", "-S", "-B", "-W", "error", "-c", code]
@@ -109,6 +85,7 @@ def test_a_bundle_holds_its_own_code_and_what_is_shared(made: MakeBundle, bundle
     folder = made(bundle)
     assert {path.name for path in (folder / "functions").iterdir()} == {
         "__init__.py",
+        "__pycache__",
         *bundle.shared,
         bundle.name,
     }
@@ -132,26 +109,48 @@ def test_a_bundle_holds_what_its_lock_file_names(made: MakeBundle, bundle: bundl
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
 def test_a_bundle_holds_nothing_that_it_cannot_use(made: MakeBundle, bundle: bundling.Bundle) -> None:
-    """No caches, no scripts, no service models but those of the services that the function calls."""
+    """No scripts, no sources of packages, no service models but those of the services that are called."""
     folder = made(bundle)
-    assert not [path for path in folder.rglob("*") if path.name == "__pycache__" or path.suffix == ".pyc"]
     assert not (folder / "bin").exists()
     assert not [*folder.glob("cffi"), *folder.glob("pycparser"), *folder.rglob("swagger*.js")]
+    assert {path.relative_to(folder).parts[0] for path in folder.rglob("*.py")} == {"functions"}
+    assert [*folder.rglob("*.pyi"), *folder.rglob("*.gz"), *folder.rglob("examples-*.json")] == []
     models = {path.name for path in (folder / "botocore" / "data").iterdir() if path.is_dir()}
     assert models == set(bundle.services)
 
 
-def test_an_unzipped_bundle_stays_small(made: MakeBundle) -> None:
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
+def test_every_module_has_bytecode_of_lambdas_python(made: MakeBundle, bundle: bundling.Bundle) -> None:
+    """The bytecode is of Python 3.13 (3571 is its mark), and never looks for a source (PEP 552)."""
+    folder = made(bundle)
+    own = {path for path in folder.rglob("*.py") if path.parts[-2] != "__pycache__"}
+    missing = [
+        path for path in own if not (path.parent / "__pycache__" / f"{path.stem}.cpython-313.pyc").exists()
+    ]
+    assert missing == []
+    heads = {path.read_bytes()[:8] for path in folder.rglob("*.pyc")}
+    assert heads == {(3571).to_bytes(2, "little") + b"\r\n" + (1).to_bytes(4, "little")}
+    assert len(list(folder.rglob("*.pyc"))) > 150
+
+
+SIZES = {"ingest": (7, 1.21), "dispatch": (11, 6.37), "console": (7, 1.23)}
+"""Packages, and megabytes as a zip file."""
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
+def test_a_bundle_stays_small(made: MakeBundle, bundle: bundling.Bundle) -> None:
     """Every byte is paid for at a cold start, so a package that grows or comes in is noticed."""
-    sizes = {bundle.name: megabytes(made(bundle)) for bundle in BUNDLES}
-    assert sizes["ingest"] < 8
-    assert sizes["dispatch"] < 24
-    assert sizes["console"] < 8
+    packages, megabytes = SIZES[bundle.name]
+    folder = made(bundle)
+    assert len(list(folder.glob("*.dist-info"))) == packages
+    assert zipped(folder, files(folder)) / 1e6 == pytest.approx(megabytes, rel=0.02)
 
 
-def megabytes(folder: Path) -> float:
-    """Give the size of all files in a folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+def test_what_signs_for_an_app_is_most_of_dispatch(made: MakeBundle) -> None:
+    """Without what a GitHub App alone needs, dispatch would be little larger than ingest."""
+    folder = made(bundling.DISPATCH)
+    rest = [path for path in files(folder) if not re.match("crypto|_cffi|jwt", str(path.relative_to(folder)))]
+    assert zipped(folder, rest) / 1e6 == pytest.approx(1.38, rel=0.02)
 
 
 def compiled(folder: Path) -> list[Path]:
@@ -200,7 +199,7 @@ def test_bundles_differ_in_what_is_compiled_alone(made: MakeBundle) -> None:
         return {
             str(path.relative_to(folder)): path.read_bytes()
             for path in folder.rglob("*")
-            if path.is_file() and path.suffix != ".so" and ".dist-info" not in str(path)
+            if path.is_file() and path.suffix not in {".so", ".pyc"} and ".dist-info" not in str(path)
         }
 
     here, there = plain(bundling.HERE), plain(bundling.LAMBDA)
@@ -253,18 +252,16 @@ def test_a_local_run_asks_for_bundles_for_this_machine(tmp_path: Path) -> None:
     assert from_context(context() | {bundling.HERE_KEY: "true"}) == from_context(context())
 
 
-@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
 def test_the_same_input_makes_the_same_bundle(
     made: MakeBundle,
-    bundle: bundling.Bundle,
     settings: RelaySettings,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A bundle made again, with its dependencies installed anew, is the same to the byte."""
+    """A bundle made again, installed and compiled anew, is the same to the byte."""
     monkeypatch.setattr(bundling, "BUILD", tmp_path / "build")
-    bundling.make(bundle, settings, tmp_path / "again")
-    assert digest(tmp_path / "again") == digest(made(bundle))
+    bundling.make(bundling.DISPATCH, settings, tmp_path / "again")
+    assert digest(tmp_path / "again") == digest(made(bundling.DISPATCH))
 
 
 def test_the_settings_are_in_the_bundle(made: MakeBundle, settings: RelaySettings) -> None:

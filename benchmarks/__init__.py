@@ -1,0 +1,1 @@
+"""Benchmarks: what the functions cost, measured so that anybody can do it again (docs/performance.md)."""
