@@ -12,7 +12,6 @@ from benchmarks.frame import Plan, Spread, Table
 from infra import bundling
 
 UNITS: Final = {"zipped": "kB", "unpacked": "kB", "files": "", "packages": ""}
-_APP: Final = ("cryptography", "_cffi_backend", "jwt")
 
 
 def run(plan: Plan) -> Table:
@@ -28,7 +27,9 @@ def run(plan: Plan) -> Table:
                 tree, there = bundles.other(plan.before), bundling.LAMBDA
                 other = bundles.ours(bundle.name, settings.to_json(), tree, there)
                 table.rows[f"{bundle.name} at {plan.before}"] = sizes(other)
-        table.rows["dispatch without what signs for an App"] = sizes(Path(scratch, "dispatch"), _APP)
+        folder = Path(scratch, "token")
+        bundling.make(bundling.DISPATCH_WITH_A_TOKEN, settings, folder)
+        table.rows["dispatch for a token alone"] = sizes(folder)
     for name in ("ingest", "dispatch"):
         folder = bundles.usual(name)
         table.rows[f"usual {name}"] = sizes(folder)
@@ -36,16 +37,12 @@ def run(plan: Plan) -> Table:
     return table
 
 
-def sizes(folder: Path, without: tuple[str, ...] = ()) -> dict[str, Spread | float]:
-    """Give a folder's figures, but for what begins with some names."""
-    paths = [path for path in bundles.files(folder) if not _begins(path.relative_to(folder), without)]
+def sizes(folder: Path) -> dict[str, Spread | float]:
+    """Give a folder's figures."""
+    paths = bundles.files(folder)
     return {
         "zipped": bundles.zipped(folder, paths) / 1000,
         "unpacked": sum(path.stat().st_size for path in paths) / 1000,
         "files": len(paths),
         "packages": len({path.parent for path in paths if path.name == "METADATA"}),
     }
-
-
-def _begins(path: Path, names: tuple[str, ...]) -> bool:
-    return str(path).startswith(names) if names else False

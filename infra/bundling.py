@@ -17,7 +17,7 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -68,12 +68,14 @@ class Bundle:
         services: The AWS services that it calls: of botocore's 30 MB of service models, it gets these.
         shared: The packages of `functions` that it shares with others.
         lock: Whose lock file names its dependencies, where it needs what another function needs.
+        without: Packages that it imports only for what it never does as it is configured.
     """
 
     name: str
     services: tuple[str, ...]
     shared: tuple[str, ...] = ("core",)
     lock: str = ""
+    without: tuple[str, ...] = ()
 
     @property
     def start(self) -> str:
@@ -88,6 +90,9 @@ class Bundle:
 
 INGEST: Final = Bundle("ingest", services=("secretsmanager", "sqs"))
 DISPATCH: Final = Bundle("dispatch", services=("dynamodb", "secretsmanager", "sqs"))
+DISPATCH_WITH_A_TOKEN: Final = replace(DISPATCH, without=("cryptography", "jwt"))
+"""For who promises that the GitHub secret never holds an App: what signs for one is most of the bundle."""
+
 CONSOLE: Final = Bundle("console", services=("dynamodb", "sqs"), shared=("core", "operate"), lock="ingest")
 
 _MARKER: Final = re.compile(r"^(\S+==\S+) ;.*?(?= \\$)", re.MULTILINE)
@@ -132,7 +137,8 @@ def _compiler(machine: Machine) -> Compiler:
 
 def _dependencies(bundle: Bundle, machine: Machine) -> Path:
     """Keep what the function can reach of its packages; made once for each bundle and machine."""
-    wanted = trimming.wanted(ROOT, bundle.start)
+    reached = trimming.wanted(ROOT, bundle.start)
+    wanted = {name for name in reached if name.partition(".")[0] not in bundle.without}
     recipe = [_recipe(bundle, machine), *bundle.services, *sorted(wanted), trimming.RECIPE]
     folder = BUILD / "dependencies" / _digest(recipe)
     if not folder.exists():

@@ -103,6 +103,7 @@ class GitHub(Strict):
     api_url: fields.ApiUrl = "https://api.github.com"
     api_version: fields.ApiVersion = "2026-03-10"
     secret_name: fields.SecretName | None = None
+    credential: Literal["any", "token"] = "any"
     max_per_minute: Annotated[int, Field(ge=1)] = 60
     max_per_hour: Annotated[int, Field(ge=1)] = 500
     proxy: fields.ProxyUrl | None = None
@@ -236,6 +237,7 @@ def from_context(context: Mapping[str, Any]) -> StackSettings:
             relay.github.max_per_minute,
             relay.github.max_per_hour,
             proxy=relay.github.proxy or "",
+            credential=relay.github.credential,
             certificates=fields.read_certificates(relay.github.ca_file) if relay.github.ca_file else "",
         ),
         ingest=IngestSettings(

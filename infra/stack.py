@@ -124,10 +124,11 @@ class RelayStack(Stack):
     def _dispatch(self) -> RelayFunction:
         """Make the function that may take deliveries, bury them, keep the ledger and read GitHub's secret."""
         deliveries = self.queues.deliveries
+        only_token = self._relay.github.credential == "token"
         function = RelayFunction(
             self,
             "Dispatch",
-            bundle=bundling.DISPATCH,
+            bundle=bundling.DISPATCH_WITH_A_TOKEN if only_token else bundling.DISPATCH,
             surroundings=self._surroundings,
             environment={
                 "QUEUE_URL": deliveries.queue_url,

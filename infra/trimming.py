@@ -4,7 +4,7 @@ Each byte of a bundle is downloaded at a cold start, and each module that is loa
 bundle holds the modules that its handler can import, directly or by way of others (imports within functions
 count, those for type checkers don't), and botocore's data of the services that the function calls.
 
-Three modules of packages are put in place of their originals (`_INSTEAD`): what these load at once is loaded
+Four modules of packages are put in place of their originals (`_INSTEAD`): what these load at once is loaded
 for nothing. tests/bundle runs every call to AWS that the product makes on what is left.
 """
 
@@ -160,7 +160,10 @@ def _run(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _trim_modules(packages: Path, kept: set[Path]) -> None:
-    whole = {packages / name for name in WHOLE}
+    whole = {packages / name for name in WHOLE if packages / name / "__init__.py" in kept}
+    if not whole:
+        for compiled in packages.glob("_*.so"):  # What a package that was left out would have loaded.
+            compiled.unlink()
     for path in sorted(packages.rglob("*.py")):
         if path not in kept and whole.isdisjoint(path.parents):
             path.unlink()

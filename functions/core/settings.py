@@ -71,6 +71,7 @@ class GitHubSettings:
 
     Attributes:
         proxy: The HTTP proxy on the way there; empty for none.
+        credential: `token` where the bundle has nothing to sign with for a GitHub App; otherwise `any`.
         certificates: What else vouches for it besides the public authorities: PEM; empty for nothing.
     """
 
@@ -80,6 +81,7 @@ class GitHubSettings:
     max_per_hour: int = 500
     proxy: str = ""
     certificates: str = ""
+    credential: str = "any"
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,9 +40,13 @@ class Credentials:
         secret: `{"token": "…"}`, or an App's `client_id`, `installation_id` and `private_key`.
         github: Where an App's tokens are minted.
         clock: Seconds since the epoch.
+        apps: Whether there is anything to sign with for an App.
     """
 
-    def __init__(self, secret: Secret, github: GitHub, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, secret: Secret, github: GitHub, clock: Callable[[], float], *, apps: bool = True
+    ) -> None:
+        self._apps = apps
         self._secret = secret
         self._github = github
         self._clock = clock
@@ -72,6 +76,11 @@ class Credentials:
         if isinstance(credential, str):
             self._installation = None
             return credential
+        if not self._apps:
+            raise _malformed(
+                "holds a GitHub App's keys, and this deployment was made for a token alone: set "
+                "relay.github.credential to 'any' and deploy, or put a token into it."
+            )
         if self._installation is None or self._installation.app != credential:
             self._installation = Installation(credential, self._github, self._clock)
         try:

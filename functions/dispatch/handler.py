@@ -51,7 +51,7 @@ def _batch() -> Batch:
     ledger = Ledger(dynamodb, table)
     github = GitHub(settings.github, Transport(pool(settings.github)))
     secret = Secret(aws.client("secretsmanager"), secret_id, time.time, stages=("AWSCURRENT",))
-    credentials = Credentials(secret, github, time.time)
+    credentials = Credentials(secret, github, time.time, apps=settings.github.credential == "any")
     pace = Pace(settings.github.max_per_minute, settings.github.max_per_hour)
     gate = Gate(dynamodb, table, secret_id, ledger=ledger, pace=pace, clock=time.time, sleep=time.sleep)
     books = Books(ledger, time.time, time.sleep)

@@ -28,6 +28,7 @@ from infra.settings import from_context
 from modelrelay.cdk import ROOT
 from modelrelay.local.deployment import Deployment
 from modelrelay.local.signals import Signals
+from tests.infra.conftest import built
 from tests.infra.test_settings import context
 from tests.simulator import keys
 
@@ -146,11 +147,40 @@ def test_a_bundle_stays_small(made: MakeBundle, bundle: bundling.Bundle) -> None
     assert zipped(folder, files(folder)) / 1e6 == pytest.approx(megabytes, rel=0.02)
 
 
-def test_what_signs_for_an_app_is_most_of_dispatch(made: MakeBundle) -> None:
-    """Without what a GitHub App alone needs, dispatch would be little larger than ingest."""
-    folder = made(bundling.DISPATCH)
-    rest = [path for path in files(folder) if not re.match("crypto|_cffi|jwt", str(path.relative_to(folder)))]
-    assert zipped(folder, rest) / 1e6 == pytest.approx(1.38, rel=0.02)
+def test_what_signs_for_an_app_is_most_of_dispatch(made: MakeBundle, tmp_path: Path) -> None:
+    """A bundle for a token alone has nothing compiled, a fifth of the size, and a handler that imports."""
+    folder = made(bundling.DISPATCH_WITH_A_TOKEN)
+    assert not {"cryptography", "jwt", "_cffi_backend"} & {
+        path.stem.split(".")[0] for path in folder.iterdir()
+    }
+    assert compiled(folder) == []
+    assert zipped(folder, files(folder)) / 1e6 == pytest.approx(1.40, rel=0.02)
+    here = made(bundling.DISPATCH_WITH_A_TOKEN, bundling.HERE)
+    code = f"import sys; sys.path.insert(0, {str(here)!r}); import functions.dispatch.handler"
+    environment = {"PATH": os.environ["PATH"], "AWS_DEFAULT_REGION": "eu-west-1"}
+    line = [sys.executable, "-I", "-S", "-B", "-W", "error", "-c", code]
+    done = subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("credential", "bundle"),
+    [("any", bundling.DISPATCH), ("token", bundling.DISPATCH_WITH_A_TOKEN)],
+)
+def test_a_setting_chooses_the_bundle(
+    monkeypatch: pytest.MonkeyPatch, credential: str, bundle: bundling.Bundle
+) -> None:
+    """Who promises a token gets the small bundle, and the function is told that it can sign for no App."""
+    asked: dict[str, tuple[bundling.Bundle, str]] = {}
+
+    def make(bundle: bundling.Bundle, settings: RelaySettings, folder: Path, _: bundling.Machine) -> None:
+        asked[bundle.name] = (bundle, settings.github.credential)
+        folder.mkdir()
+        (folder / "empty.py").touch()
+
+    monkeypatch.setattr(bundling, "make", make)
+    built({"github": {"credential": credential}})
+    assert asked["dispatch"] == (bundle, credential)
 
 
 def compiled(folder: Path) -> list[Path]:

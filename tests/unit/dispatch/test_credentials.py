@@ -230,6 +230,19 @@ def test_app_leads_to_an_installation_token(
     assert len(simulator.seen) == 1
 
 
+def test_app_is_refused_where_nothing_can_sign_for_it(aws: Aws, github: GitHub, clock: Clock) -> None:
+    """A deployment for a token alone says what to change, and takes a token as ever."""
+    secret = Secret(clients.client("secretsmanager"), "github", clock, stages=("AWSCURRENT",))
+    credentials = Credentials(secret, github, clock, apps=False)
+    aws.keep_secret("github", app_secret())
+    with pytest.raises(NoCredential, match=r"relay\.github\.credential to 'any' and deploy") as caught:
+        credentials.token(TARGET)
+    assert caught.value.reason == "credential-malformed"
+    aws.keep_secret("github", '{"token": "ghp_x"}')
+    credentials.forget(TARGET)
+    assert credentials.token(TARGET) == "ghp_x"
+
+
 def test_changed_app_mints_anew(aws: Aws, credentials: Credentials, simulator: Simulator, app: App) -> None:
     """Tokens of an App that is no longer in the secret are not used again."""
     aws.keep_secret("github", app_secret())
