@@ -8,6 +8,7 @@ nothing else. The same input gives the same bytes, so CDK sees a change only whe
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import re
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -119,6 +120,20 @@ def make(
     Raises:
         BundlingError: The dependencies could not be installed, or the modules not be compiled.
     """
+    with _alone():
+        _put_together(bundle, settings, folder, machine)
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Let one process at a time make bundles: others then find what the first has installed."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with (BUILD / "bundling.lock").open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # Until it is closed, by whatever end.
+        yield
+
+
+def _put_together(bundle: Bundle, settings: RelaySettings, folder: Path, machine: Machine) -> None:
     shutil.copytree(_dependencies(bundle, machine), folder)
     for package in (*bundle.shared, bundle.name):
         shutil.copytree(ROOT / "functions" / package, folder / "functions" / package, ignore=_caches)

@@ -16,6 +16,7 @@ back then finds the gate at a time at which the permitted speed has room for it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -43,7 +44,7 @@ MIN_REJECTION_SECONDS: Final = 60.0
 MAX_LOOK_SECONDS: Final = 420.0
 """How long a replaced secret stays unnoticed at the most; in three days, 620 receives of SQS's 1,000."""
 
-LINE_SLACK: Final = 1.1
+LINE_SLACK: Final = 1.05
 """A line moves a little slower than calls may follow each other, so that who comes late delays nobody."""
 
 UNTIL_RESUMED: Final = 253_402_300_799.0
@@ -312,7 +313,7 @@ def _book(
         return state, Later(caller.booked_at, reason)  # It came too early.
     others = _less(state.bookings, caller.booked_at)
     after_line = state.booked_until + LINE_SLACK * pace.spacing
-    at = pace.earliest(merged(state.calls, others), max(earliest, after_line))
+    at = _on_record(pace.earliest(merged(state.calls, others), max(earliest, after_line)))
     bookings = since(counted(others, at), now)
     return replace(state, bookings=bookings, booked_until=at), Later(at, reason)
 
@@ -349,6 +350,11 @@ def _probe_under_way(state: GateState, caller: Caller, now: float) -> Ticket | N
 
 def _less(bookings: Minutes, booked_at: float) -> Minutes:
     return counted(bookings, booked_at, -1) if booked_at else bookings
+
+
+def _on_record(moment: float) -> float:
+    """Give a moment as the ledger keeps it, in milliseconds: a booking is taken back by what stands there."""
+    return math.ceil(moment * 1000) / 1000
 
 
 def _growing(seconds: float, times: int) -> float:

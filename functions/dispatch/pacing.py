@@ -6,6 +6,7 @@ that write) and "Rate limits for the REST API" (secondary limits).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -13,8 +14,12 @@ from typing import Final
 MIN_SPACING_SECONDS: Final = 1.0
 _HOUR: Final = 3600
 _MINUTE: Final = 60
-_SLACK_MINUTES: Final = 1
-"""A call may begin a little later than it was planned, so a minute counts for one minute longer."""
+_SLACK_SECONDS: Final = 40
+"""How much longer than the hour a call counts, because GitHub may count it later than it was planned.
+
+It begins up to 27 s late (`gate_state.START_SECONDS`, and what `calls` allows its claim), and GitHub works on
+it for up to 10 s.
+"""
 
 Minutes = Mapping[int, int]
 """How many calls were made, or are booked, in each minute since the epoch."""
@@ -41,18 +46,39 @@ class Pace:
         """Give the first moment from `after` on at which the hour has room for one more call."""
         moment = after
         while self._in_hour_before(minutes, moment) >= self.per_hour:
-            first = min(minute for minute in minutes if minute >= self._horizon(moment))
-            moment = float((first + 1 + _SLACK_MINUTES) * _MINUTE + _HOUR)
+            moment = min(_next_leaves(minute, left) for minute, left in _leaving(minutes, moment).items())
         return moment
 
-    def _in_hour_before(self, minutes: Minutes, moment: float) -> int:
-        first, last = self._horizon(moment), int(moment // _MINUTE)
-        return sum(count for minute, count in minutes.items() if first <= minute <= last)
-
     @staticmethod
-    def _horizon(moment: float) -> int:
-        """Give the first minute that still counts: it ends, with the slack, less than an hour ago."""
-        return int((moment - _HOUR) // _MINUTE) - _SLACK_MINUTES
+    def _in_hour_before(minutes: Minutes, moment: float) -> int:
+        return sum(_leaving(minutes, moment).values())
+
+
+def _leaving(minutes: Minutes, moment: float) -> dict[int, int]:
+    """Give how many calls of each minute are in the hour before a moment."""
+    last = int(moment // _MINUTE)
+    left = {minute: _left(minute, count, moment) for minute, count in minutes.items() if minute <= last}
+    return {minute: count for minute, count in left.items() if count > 0}
+
+
+def _gone(minute: int) -> float:
+    """Give when the last call of a minute is an hour ago for certain."""
+    return float((minute + 1) * _MINUTE + _HOUR + _SLACK_SECONDS)
+
+
+def _left(minute: int, count: int, moment: float) -> int:
+    """Give how many calls of a minute are still in the hour before a moment.
+
+    Calls are a second apart at the least. So of those of one minute the last but one was made a second before
+    its end at the latest, and so on: they leave one after the other, and not all at its end.
+    """
+    seconds = _gone(minute) - moment
+    return count if seconds > _MINUTE else min(count, math.ceil(seconds / MIN_SPACING_SECONDS))
+
+
+def _next_leaves(minute: int, left: int) -> float:
+    """Give when the first of the calls leaves that are left of a minute."""
+    return _gone(minute) - min((left - 1) * MIN_SPACING_SECONDS, _MINUTE)
 
 
 def counted(minutes: Minutes, moment: float, by: int = 1) -> dict[int, int]:
@@ -69,8 +95,7 @@ def merged(some: Minutes, others: Minutes) -> dict[int, int]:
 
 def since(minutes: Minutes, now: float) -> dict[int, int]:
     """Forget the minutes that no hour from now on includes."""
-    forgotten = int((now - _HOUR) // _MINUTE) - _SLACK_MINUTES
-    return {minute: count for minute, count in minutes.items() if minute >= forgotten}
+    return {minute: count for minute, count in minutes.items() if _gone(minute) > now}
 
 
 def until(minutes: Minutes, moment: float) -> dict[int, int]:

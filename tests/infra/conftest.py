@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
 import pytest
 from aws_cdk.assertions import Template
 
+from functions.core.settings import RelaySettings
 from functions.ingest.senders import SENDERS
+from infra import bundling
 from infra.settings import from_context
 from infra.stack import RelayStack
 from modelrelay.cdk import ROOT
@@ -36,6 +39,19 @@ HARDENED: Mapping[str, Any] = {
     "termination_protection": True,
 }
 """Everything that a careful company would ask for."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _empty_bundles() -> Iterator[None]:
+    """Leave the bundles empty: what is in them is the business of tests/bundle, and of test_synth."""
+
+    def make(_: bundling.Bundle, settings: RelaySettings, folder: Path, machine: bundling.Machine) -> None:
+        folder.mkdir()
+        (folder / "relay.json").write_text(settings.to_json() + machine.name, encoding="utf-8")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bundling, "make", make)
+        yield
 
 
 def built(

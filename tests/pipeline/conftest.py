@@ -256,7 +256,7 @@ def transition(model: str, version: int, **fields: Any) -> bytes:
     ).encode()
 
 
-def eventually(ask: Callable[[], Any], seconds: float = 120) -> Any:
+def eventually(ask: Callable[[], Any], seconds: float = 200) -> Any:
     """Ask until the answer is something, and give it."""
     deadline = time.monotonic() + seconds
     while not (answer := ask()):

@@ -18,7 +18,7 @@ _SEND: Final = frozenset(
 )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)  # One is never another; comparing all fields took most of a long run.
 class Message:
     """A message on a queue.
 

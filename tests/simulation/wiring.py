@@ -49,6 +49,7 @@ class Outside:
     sleep: Callable[[float], None]
     log: Callable[..., None]
     at_hand: Callable[[str], None]
+    emit: Callable[[str], None] = lambda _line: None
 
 
 class WatchedEngine(Engine):
@@ -142,7 +143,7 @@ class Wiring:
             holder=lambda: f"attempt-{next(self._names)}",
         )
         engine.at_hand = outside.at_hand
-        meter = Meter(DISPATCH, "simulated", lambda _line: None, outside.clock)
+        meter = Meter(DISPATCH, "simulated", outside.emit, outside.clock)
         return Batch(engine, Queues(outside.sqs, QUEUE, DEAD_LETTERS), outside.log, meter, outside.clock).run
 
 

@@ -179,10 +179,10 @@ def test_minutes_that_no_hour_includes_are_forgotten(patience: float) -> None:
 
 
 def test_full_hour_is_waited_out() -> None:
-    """Above the hour's number turns are given in the next one, minute by whole minute."""
+    """Above the hour's number turns are given in the next one, as one call after the other leaves it."""
     pace = Pace(60, 2)
     state, _ = admit(admit(OPEN, NOW, pace=pace)[0], NOW + 1, pace=pace)
-    room_at = (NOW // 60 + 2) * 60 + 3600
+    room_at = (NOW // 60 + 1) * 60 + 3640 - 1
     state, first = put_off(state, NOW + 2, caller("b"), pace)
     state, second = put_off(state, NOW + 2, caller("c"), pace)
     state, third = put_off(state, NOW + 2, caller("d"), pace)
@@ -201,7 +201,7 @@ def test_own_booking_does_not_count_against_the_hour() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "bookings", "seconds"), [(100, 1, 99 * STEP), (600, 2, 3720 + 200 * STEP)]
+    ("number", "bookings", "seconds"), [(100, 1, 99 * STEP), (600, 2, 3700 + 100 * STEP)]
 )
 def test_burst_is_worked_off_at_full_speed(number: int, bookings: int, seconds: float) -> None:
     """Many at once are served one after the other, each after being put off once, or once an hour."""
@@ -217,6 +217,15 @@ def test_burst_is_worked_off_at_full_speed(number: int, bookings: int, seconds: 
             waiting.append((decision.at, each, decision.at, times_off + 1))
     assert most <= bookings
     assert times[-1] - times[0] <= seconds
+    assert not state.bookings
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.9996, 0.99996])
+def test_turn_is_taken_back_from_the_minute_in_which_it_was_booked(fraction: float) -> None:
+    """The ledger keeps a turn in milliseconds, and its rounding leaves no place of the hour taken."""
+    before_a_minute = NOW // 60 * 60 + 58 + fraction
+    state, turn = put_off(admit(OPEN, before_a_minute)[0], before_a_minute, caller("b", patience=0.0))
+    state, _ = admit(state, turn.at, caller("b", booked_at=round(turn.at, 3)))
     assert not state.bookings
 
 
