@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from benchmarks.drain_github import Quota, StrictGitHub
+from benchmarks.samples import ROUTE
 from functions.core.delivery import Delivery
 from functions.core.event import STAGE_TRANSITIONED, Event, identify
-from functions.core.settings import Route, Target
 from modelrelay.local.github import Workflow
 from tests.simulation.plan import START, Kind, Plan, plan
 
@@ -163,7 +163,7 @@ def calm(scene: Scene, seed: int = _SEED) -> Plan:
         plan(_SEED),
         **quiet,
         seed=seed,
-        routes=(_ROUTE,),
+        routes=(ROUTE,),
         workflows=(_WORKFLOW,),
         kinds={"default": Kind.PLAIN},
         phases=(),
@@ -185,15 +185,6 @@ def runs_of(github: StrictGitHub) -> list[tuple[str, int, float]]:
     ]
 
 
-_ROUTE: Final = Route(
-    name="default",
-    events=(STAGE_TRANSITIONED,),
-    models=(),
-    to_stages=(),
-    aliases=(),
-    target=Target("acme", "models", "deploy.yml", "main"),
-    inputs={"model_name": "${model_name}", "model_version": "${version}"},
-)
 _WORKFLOW: Final = Workflow("acme", "models", 7, "deploy.yml", "Deploy", inputs=_INPUTS, run_name="")
 
 

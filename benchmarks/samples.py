@@ -21,19 +21,22 @@ SMALL_BYTES: Final = 1_000
 LARGE_BYTES: Final = 250_000
 
 
+ROUTE: Final = Route(
+    name="default",
+    events=(STAGE_TRANSITIONED,),
+    models=(),
+    to_stages=(),
+    aliases=(),
+    target=Target("acme", "models", "deploy.yml", "main"),
+    inputs={"model_name": "${model_name}", "model_version": "${version}"},
+)
+"""The default one, for stage transitions."""
+
+
 def settings(github_url: str) -> RelaySettings:
     """Give the settings of a stack with the default route, and GitHub at some address."""
-    route = Route(
-        name="default",
-        events=(STAGE_TRANSITIONED,),
-        models=(),
-        to_stages=(),
-        aliases=(),
-        target=Target("acme", "models", "deploy.yml", "main"),
-        inputs={"model_name": "${model_name}", "model_version": "${version}"},
-    )
     return RelaySettings(
-        routes=(route,),
+        routes=(ROUTE,),
         github=GitHubSettings(github_url, "2026-03-10"),
         ingest=IngestSettings(("databricks",), (), 1024 * 1024),
         max_age_hours=24,

@@ -86,13 +86,13 @@ def _map_body(_context: object, body: Any) -> Any:
     return whole(body)
 
 
-def judge(case: Case[Any], statuses: set[int], *excluded: Any) -> None:
-    """Send a request, hold its answer against the description and the statuses that it may have."""
+def answered(case: Case[Any], *excluded: Any) -> int:
+    """Send a request, hold its answer against the description, and give the status."""
     response = case.call()
     # What the schema forbids may be taken: an unknown event is answered 200 whatever else it holds.
     case.validate_response(response, excluded_checks=[negative_data_rejection, *excluded])
-    assert response.status_code in statuses
     SEEN[case.path, response.status_code] += 1
+    return int(response.status_code)
 
 
 @SCHEMA.auth(Signature, refresh_interval=None)
@@ -101,14 +101,14 @@ def judge(case: Case[Any], statuses: set[int], *excluded: Any) -> None:
 def test_signed_requests_are_answered_as_described(case: Case[Any]) -> None:
     """What the description allows is taken, and what it forbids is no error of ours."""
     positive = case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE
-    judge(case, {200, 202} if positive else {200, 202, 400, 401, 405})
+    assert answered(case) in ({200, 202} if positive else {200, 202, 400, 401, 405})
 
 
 @SCHEMA.parametrize()
 @MANY
 def test_unsigned_requests_are_refused(case: Case[Any]) -> None:
     """Whatever is sent without a proof, or with made-up ones, is a 401; another method is a 405."""
-    judge(case, {401, 405}, positive_data_acceptance)
+    assert answered(case, positive_data_acceptance) in {401, 405}
 
 
 @pytest.mark.parametrize("sender", SENDERS)
