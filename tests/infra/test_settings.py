@@ -168,6 +168,15 @@ def test_a_field_that_some_event_has_is_not_warned_of(route: dict[str, Any]) -> 
     assert from_context(routes(**route)).warnings == ()
 
 
+@pytest.mark.parametrize(("copies", "warned"), [(99, True), (100, False), (None, False)])
+def test_fewer_copies_of_ingest_than_a_burst_are_warned_of(copies: int | None, warned: bool) -> None:  # noqa: FBT001
+    """What comes over them is answered 503, and Databricks' registry does not send again: that is said."""
+    given = context({"reserved_concurrency": {"ingest": copies}})
+    assert ["relay.reserved_concurrency.ingest is 99" in each for each in from_context(given).warnings] == (
+        [True] if warned else []
+    )
+
+
 def test_an_address_loses_its_trailing_slash() -> None:
     """GitHub's base address may be pasted with a slash at its end."""
     given = context({"github": {"api_url": "https://ghe.example.com/api/v3/"}})

@@ -133,6 +133,22 @@ def test_every_function_is_arm64_on_the_bundled_python_with_json_logs(resources:
         assert function["LoggingConfig"]["LogFormat"] == "JSON"
 
 
+def reserved(template: dict[str, Any]) -> dict[str, int | None]:
+    """Give how many copies each function has for itself, by the beginning of its logical id."""
+    return {
+        name[:6]: item["Properties"].get("ReservedConcurrentExecutions")
+        for name, item in template["Resources"].items()
+        if item["Type"] == FUNCTION
+    }
+
+
+def test_dispatch_has_copies_that_no_flood_can_take(template: dict[str, Any]) -> None:
+    """As many as its event source runs are reserved for dispatch, and none of ingest's are held back."""
+    assert reserved(template) == {"Ingest": None, "Dispat": 2, "Consol": None}
+    none = synthesise({"reserved_concurrency": {"dispatch": None, "ingest": 150}})
+    assert reserved(none) == {"Ingest": 150, "Dispat": None, "Consol": None}
+
+
 def test_every_log_group_forgets_after_a_while(resources: OfType) -> None:
     """Nothing is logged for ever, and every function logs into a group of ours."""
     groups = resources("AWS::Logs::LogGroup")
