@@ -134,6 +134,7 @@ def other(commit: str) -> Path:
         packed = subprocess.run(line, cwd=ROOT, capture_output=True, check=True).stdout  # noqa: S603 - our own words
         with tarfile.open(fileobj=BytesIO(packed)) as archive:
             archive.extractall(folder, filter="data")
+        (folder / "node_modules").symlink_to(ROOT / "node_modules")  # the bytecode's compiler
     return folder
 
 

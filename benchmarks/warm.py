@@ -15,6 +15,7 @@ from typing import Any, Final
 from benchmarks import bundles, samples
 from benchmarks.frame import Plan, Spread, Table, quantile
 from benchmarks.standin import StandIn
+from infra.bundling import ROOT
 
 UNITS: Final = {
     "whole p50": "µs",
@@ -39,22 +40,30 @@ CASES: Final = {
 
 
 def run(plan: Plan) -> Table:
-    """Measure each case in a process of its own."""
+    """Measure each case in a process of its own, and then another commit's where one is asked for."""
     table = Table("Warm ingest", UNITS)
     requests = _QUICK_REQUESTS if plan.quick else _REQUESTS
+    trees = {"": ROOT} | ({f" at {plan.before}": bundles.other(plan.before)} if plan.before else {})
     with StandIn(samples.SECRET) as stand_in:
-        folder = bundles.ours("ingest", samples.settings(stand_in.url).to_json())
-    for name, (size, valid) in CASES.items():
-        event = samples.request(samples.body(size), samples.SECRET if valid else "another secret")
-        times = _times(folder, event, requests)
-        if times["status"] != (_ACCEPTED if valid else _UNAUTHORIZED):
-            raise ValueError(f"{name}: ingest answered {times['status']}")
-        table.rows[name] = _row(times)
+        settings = samples.settings(stand_in.url).to_json()
+        folders = {when: bundles.ours("ingest", settings, tree) for when, tree in trees.items()}
+    for name in CASES:
+        for when, folder in folders.items():
+            table.rows[f"{name}{when}"] = _row(_measured(name, folder, requests))
     table.notes += [
         "whole: the handler, with botocore's serialising, signing and parsing of the call to SQS",
         "own: the same without botocore's part, which is there for valid requests alone",
     ]
     return table
+
+
+def _measured(name: str, folder: Path, requests: int) -> dict[str, Any]:
+    size, valid = CASES[name]
+    event = samples.request(samples.body(size), samples.SECRET if valid else "another secret")
+    times = _times(folder, event, requests)
+    if times["status"] != (_ACCEPTED if valid else _UNAUTHORIZED):
+        raise ValueError(f"{name}: ingest answered {times['status']}")
+    return times
 
 
 def _row(times: dict[str, Any]) -> dict[str, Spread | float]:

@@ -1,8 +1,8 @@
 """Bundles: the folder that becomes a function's code, put together without Docker.
 
-A bundle holds the function's own package, what the functions share, the settings, and what the function
-can reach of the locked dependencies (`trimming`) for the machine that runs it, with bytecode (`bytecode`);
-nothing else. The same input gives the same bytes, so CDK sees a change only where there is one.
+A bundle holds what the function can reach of our own modules and of the locked dependencies (`trimming`),
+for the machine that runs it, with bytecode (`bytecode`), and the settings; nothing else. The same input gives
+the same bytes, so CDK sees a change only where there is one.
 """
 
 from __future__ import annotations
@@ -67,14 +67,12 @@ class Bundle:
     Attributes:
         name: The function's package, `functions/<name>`, and its lock file, `requirements/<name>.txt`.
         services: The AWS services that it calls: of botocore's 30 MB of service models, it gets these.
-        shared: The packages of `functions` that it shares with others.
         lock: Whose lock file names its dependencies, where it needs what another function needs.
         without: Packages that it imports only for what it never does as it is configured.
     """
 
     name: str
     services: tuple[str, ...]
-    shared: tuple[str, ...] = ("core",)
     lock: str = ""
     without: tuple[str, ...] = ()
 
@@ -94,7 +92,7 @@ DISPATCH: Final = Bundle("dispatch", services=("dynamodb", "secretsmanager", "sq
 DISPATCH_WITH_A_TOKEN: Final = replace(DISPATCH, without=("cryptography", "jwt"))
 """For who promises that the GitHub secret never holds an App: what signs for one is most of the bundle."""
 
-CONSOLE: Final = Bundle("console", services=("dynamodb", "sqs"), shared=("core", "operate"), lock="ingest")
+CONSOLE: Final = Bundle("console", services=("dynamodb", "sqs"), lock="ingest")
 
 _MARKER: Final = re.compile(r"^(\S+==\S+) ;.*?(?= \\$)", re.MULTILINE)
 
@@ -135,9 +133,10 @@ def _alone() -> Iterator[None]:
 
 def _put_together(bundle: Bundle, settings: RelaySettings, folder: Path, machine: Machine) -> None:
     shutil.copytree(_dependencies(bundle, machine), folder)
-    for package in (*bundle.shared, bundle.name):
-        shutil.copytree(ROOT / "functions" / package, folder / "functions" / package, ignore=_caches)
-    shutil.copy2(ROOT / "functions" / "__init__.py", folder / "functions")
+    for path in trimming.own(ROOT, bundle.start).values():
+        place = folder / path.relative_to(ROOT)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, place)
     (folder / FILE_NAME).write_text(settings.to_json(), encoding="utf-8")
     try:
         _compiler(machine).add(folder)
@@ -212,7 +211,3 @@ def _wanted(lock: str, machine: Machine) -> str:
     installs for another. On Lambda every marker that is in our lock files holds.
     """
     return _MARKER.sub(r"\1", lock) if machine.wheels else lock
-
-
-def _caches(_folder: str, names: list[str]) -> set[str]:
-    return {name for name in names if name == "__pycache__" or name.endswith(".pyc")}

@@ -4,8 +4,8 @@ Each byte of a bundle is downloaded at a cold start, and each module that is loa
 bundle holds the modules that its handler can import, directly or by way of others (imports within functions
 count, those for type checkers don't), and botocore's data of the services that the function calls.
 
-Four modules of packages are put in place of their originals (`_INSTEAD`): what these load at once is loaded
-for nothing. tests/bundle runs every call to AWS that the product makes on what is left.
+Some modules of packages are put in place of their originals (`instead`). tests/bundle runs every call to AWS
+that the product makes on what is left.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from __future__ import annotations
 import ast
 import gzip
 import json
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from infra import instead
+
 UNREACHED: Final = (
     "aws_lambda_powertools.event_handler",  # named where models of pydantic are written, which is not here
     "aws_lambda_powertools.utilities.parser",  # needs pydantic, which is not here
     "botocore.crt.auth",  # needs awscrt, which is not here
-    "dateutil.rrule",  # calendars' rules for repetition
-    "dateutil.tz.win",  # for Windows
-    "dateutil.zoneinfo",  # 150 kB of time zones by name; AWS writes times in UTC
     "urllib3.contrib.emscripten",  # for browsers
     "urllib3.contrib.pyopenssl",  # needs OpenSSL's bindings, which are not here
 )
@@ -33,36 +33,16 @@ UNREACHED: Final = (
 WHOLE: Final = ("cryptography",)
 """Packages whose compiled part imports modules that no source names."""
 
-_NO_DOCSTRINGS: Final = '''\
-"""In place of botocore's own: the methods of its clients have no docstrings here.
-
-The original can write one from a service's model, and loads a writer of reStructuredText for it.
-"""
-
-
-class _NoDocstring(str):
-    def __new__(cls, *_args, **_options):
-        return super().__new__(cls)
-
-
-ClientMethodDocstring = PaginatorDocstring = WaiterDocstring = _NoDocstring
-'''
-
-_INSTEAD: Final = {
-    "aws_lambda_powertools/utilities/data_classes/__init__.py": (
-        '"""In place of Powertools\' own, which loads the events of thirty services. Name the module."""\n\n'
-        "from .s3_event import S3Event  # what its own modules want from here\n"
-    ),
-    "botocore/docs/__init__.py": '"""In place of botocore\'s own, which loads a writer of documents."""\n',
-    "botocore/docs/docstring.py": _NO_DOCSTRINGS,
-    "urllib3/http2/__init__.py": '"""In place of urllib3\'s own: HTTP/2 can\'t be switched on here."""\n',
-}
+_OWN: Final = "functions"
 
 # Parts of botocore's data that belong to no service.
 _COMMON: Final = ("_retry.json", "partitions.json", "sdk-default-configuration.json")
 _ENDPOINTS: Final = "endpoints.json"
 
-RECIPE: Final = json.dumps([UNREACHED, WHOLE, _INSTEAD, _COMMON, Path(__file__).read_text(encoding="utf-8")])
+_CERTIFICATES: Final = "botocore/cacert.pem"
+_CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----\n.*?-----END CERTIFICATE-----\n", re.DOTALL)
+
+RECIPE: Final = json.dumps([instead.MODULES, Path(__file__).read_text(encoding="utf-8")])
 """What the result depends on besides its input."""
 
 
@@ -73,9 +53,19 @@ def wanted(sources: Path, start: str) -> frozenset[str]:
         sources: What holds our own package, `functions`.
         start: The module in which the function starts.
     """
-    own = reachable(sources, [start])
-    named = {name for module, path in own.items() for name in _imports(path, module)}
-    return frozenset(name for name in named if not _is(name, ["functions"]))
+    named = {name for module, path in own(sources, start).items() for name in _imports(path, module)}
+    return frozenset(name for name in named if not _is(name, [_OWN]))
+
+
+def own(sources: Path, start: str) -> dict[str, Path]:
+    """Give our own modules that a function can reach, each with its file.
+
+    Args:
+        sources: What holds our own package, `functions`.
+        start: The module in which the function starts.
+    """
+    found = reachable(sources, [start])
+    return {name: path for name, path in found.items() if _is(name, [_OWN])}
 
 
 def trim(packages: Path, names: Iterable[str], services: Iterable[str]) -> None:
@@ -87,14 +77,13 @@ def trim(packages: Path, names: Iterable[str], services: Iterable[str]) -> None:
         services: The AWS services that it calls.
     """
     shutil.rmtree(packages / "bin", ignore_errors=True)
-    for note in ("RECORD", "INSTALLER", "REQUESTED"):  # They differ from pip to pip, and a bundle must not.
-        for path in packages.glob(f"*.dist-info/{note}"):
-            path.unlink()
-    for name, text in _INSTEAD.items():
+    for name, text in instead.MODULES.items():
         if (packages / name).exists():
             (packages / name).write_text(text, encoding="utf-8")
     _trim_modules(packages, set(reachable(packages, names).values()))
     _trim_data(packages / "botocore" / "data", set(services))
+    _trim_notes(packages)
+    _trim_certificates(packages / _CERTIFICATES)
 
 
 def reachable(root: Path, names: Iterable[str]) -> dict[str, Path]:
@@ -184,6 +173,21 @@ def _trim_folder(folder: Path) -> None:
     for path in sorted(folder.iterdir()):
         if path.is_dir():
             _trim_folder(path)
+
+
+def _trim_notes(packages: Path) -> None:
+    """Keep a package's name, version and licence: not its page for the index, nor who installed it how."""
+    for note in ("RECORD", "INSTALLER", "REQUESTED"):  # They differ from pip to pip, and a bundle must not.
+        for path in packages.glob(f"*.dist-info/{note}"):
+            path.unlink()
+    for path in packages.glob("*.dist-info/METADATA"):
+        head, _, _ = path.read_text(encoding="utf-8").partition("\n\n")
+        path.write_text(f"{head}\n", encoding="utf-8")
+
+
+def _trim_certificates(path: Path) -> None:
+    """Keep the certificates, without what is written about each in plain words."""
+    path.write_text("".join(_CERTIFICATE.findall(path.read_text(encoding="utf-8"))), encoding="utf-8")
 
 
 def _trim_data(data: Path, services: set[str]) -> None:

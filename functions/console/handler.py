@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.console import view
@@ -19,6 +18,7 @@ from functions.console.act import Replayer, Wanted
 from functions.console.look import Looker
 from functions.core import aws
 from functions.core.ledger import Ledger, LedgerUnavailable
+from functions.core.log import line_logger
 from functions.core.settings import load
 from functions.operate.audit import Audit
 from functions.operate.letters import DeadLetters
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SPARE_SECONDS: Final = 15.0
 """What must be left of the invocation to let go of letters and to write the record."""
 
-logger = Logger(service="console")
+logger = line_logger("console")
 
 
 class Console:

@@ -27,9 +27,11 @@ def _session() -> botocore.session.Session:
 
 def client(service: str) -> Any:
     """Make a client for a service (`sqs`) whose calls end in time for the caller to answer or put back."""
+    session = _session()
     config = Config(
+        user_agent=session.user_agent(),  # Left to itself, a client makes it up anew twice for each call.
         connect_timeout=_CONNECT_SECONDS,
         read_timeout=_READ_SECONDS,
         retries={"mode": "standard", "total_max_attempts": _TRIES},
     )
-    return _session().create_client(service, config=config)
+    return session.create_client(service, config=config)

@@ -10,6 +10,7 @@ from typing import Final
 from functions.core.event import Event, identify
 
 _FORMAT: Final = 1
+_COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _END_OF_TIME: Final = 10**15  # milliseconds; thirty thousand years from now
 
 
@@ -54,7 +55,7 @@ class Delivery:
             "accepted_at": self.accepted_at,
             "event": self.event.to_dict(),
         }
-        return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+        return _COMPACT.encode(content)
 
     @classmethod
     def from_message(cls, body: str) -> Delivery:

@@ -155,7 +155,9 @@ _NAMES: Final = tuple(each.name for each in fields(Event))
 _REQUIRED: Final = frozenset({"source", "kind", "name", "fact", "occurred_at"})
 
 
+_CANONICAL: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), sort_keys=True)
+
+
 def identify(*parts: object) -> str:
     """Digest what makes a fact the fact it is: 64 hex digits, the same on every machine and day."""
-    text = json.dumps(parts, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode(parts).encode()).hexdigest()

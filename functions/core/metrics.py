@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 import time
 from collections.abc import Callable, Mapping
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Final
 
 NAMESPACE_VARIABLE: Final = "POWERTOOLS_METRICS_NAMESPACE"
@@ -28,6 +30,8 @@ Dimensions = tuple[tuple[str, ...], ...]
 
 TOTAL: Final[Dimensions] = ((SERVICE,),)
 PER_REASON: Final[Dimensions] = ((SERVICE,), (SERVICE, "reason"))
+
+_ENCODER: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +69,11 @@ class Metric(Enum):
         self.dimensions = dimensions
 
 
+def _write(line: str) -> None:
+    """Print a line at one go: `print` writes the end of the line by itself, and Lambda flushes each time."""
+    sys.stdout.write(f"{line}\n")
+
+
 class Meter:
     """Writes the metrics of one function.
 
@@ -79,7 +88,7 @@ class Meter:
         self,
         service: str,
         namespace: str,
-        emit: Callable[[str], None] = print,
+        emit: Callable[[str], object] = _write,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._service = service
@@ -102,21 +111,27 @@ class Meter:
     def _line(self, values: Mapping[Metric, float], reason: str) -> str:
         if not (self._namespace and values):
             raise ValueError  # CloudWatch would drop the line and say so only in a metric of its own.
-        groups: dict[Dimensions, list[Metric]] = {}
-        for metric in values:
-            groups.setdefault(metric.dimensions if reason else TOTAL, []).append(metric)
-        directives = [self._directive(dimensions, metrics) for dimensions, metrics in groups.items()]
+        directives = _directives(self._namespace, tuple(values), bool(reason))
         line = {
             "_aws": {"Timestamp": int(self._clock() * 1000), "CloudWatchMetrics": directives},
             SERVICE: self._service,
             **({"reason": reason} if reason else {}),
             **{metric.title: float(value) for metric, value in values.items()},  # `true` is no number
         }
-        return json.dumps(line, allow_nan=False, separators=(",", ":"))
+        return _ENCODER.encode(line)
 
-    def _directive(self, dimensions: Dimensions, metrics: list[Metric]) -> dict[str, Any]:
-        return {
-            "Namespace": self._namespace,
+
+@lru_cache(maxsize=64)
+def _directives(namespace: str, metrics: tuple[Metric, ...], has_reason: bool) -> list[dict[str, Any]]:  # noqa: FBT001 - cached by position
+    """Tell CloudWatch what the numbers of a line are. A function has few kinds of lines."""
+    groups: dict[Dimensions, list[Metric]] = {}
+    for metric in metrics:
+        groups.setdefault(metric.dimensions if has_reason else TOTAL, []).append(metric)
+    return [
+        {
+            "Namespace": namespace,
             "Dimensions": dimensions,
-            "Metrics": [{"Name": metric.title, "Unit": metric.unit} for metric in metrics],
+            "Metrics": [{"Name": metric.title, "Unit": metric.unit} for metric in group],
         }
+        for dimensions, group in groups.items()
+    ]

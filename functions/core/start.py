@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import logging
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -16,6 +17,12 @@ from typing import Final
 
 _LATER: Final = ("asyncio",)
 """What is imported and not used: Powertools' batch utility imports it for coroutines, and we have none."""
+
+_UNLOGGED: Final = ("logAsyncioTasks", "logMultiprocessing", "logProcesses", "logThreads")
+"""What `logging` need not find out for each line: none of ours tells it, and the first loads asyncio.
+
+Source: "Optimization", Python's Logging HOWTO.
+"""
 
 
 def ready(build: Callable[[], object]) -> None:
@@ -49,3 +56,5 @@ def _load_when_used(name: str) -> None:
 gc.disable()
 for _name in _LATER:
     _load_when_used(_name)
+for _name in _UNLOGGED:
+    setattr(logging, _name, False)

@@ -7,10 +7,8 @@ and `model_name`.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from functions.core import event as kinds
@@ -27,6 +25,7 @@ from functions.ingest.parsing import (
 )
 from functions.ingest.sender import UNKNOWN_EVENT, Ignored, Sender
 
+_NAME: Final = "databricks"
 _SIGNATURE_HEADER: Final = "x-databricks-signature"
 
 # Event name → (kind, the stage that the name itself states). Several names tell of one act; a webhook
@@ -87,42 +86,43 @@ def parse(request: Request, _now: float) -> Event | Ignored:
 
 def _event(fields: Mapping[str, Any], name: str, model_name: str, occurred_at: str) -> Event:
     kind, stage_in_name = _ACTS[name]
-    event = Event(
-        source="databricks",
+    version = optional_number(fields, "version")
+    from_stage = optional_text(fields, "from_stage")
+    to_stage = optional_text(fields, "to_stage") or stage_in_name
+    tags = _tags(fields)
+    comment = _comment(fields)
+    return Event(
+        source=_NAME,
         kind=kind,
         name=name,
-        fact="",
+        # What happened to which version at which millisecond. Neither the event's name nor the webhook's id
+        # belongs to it: one act must start one workflow, however many webhooks report it. Tags and comments
+        # tell acts apart that set them, and only those: two of them can happen within a millisecond.
+        fact=identify(
+            _NAME,
+            kind,
+            model_name,
+            version,
+            from_stage,
+            to_stage,
+            occurred_at,
+            tags if kind == kinds.TAG_SET else {},
+            comment if kind == kinds.COMMENTED else None,
+        ),
         model_name=model_name,
-        version=optional_number(fields, "version"),
-        from_stage=optional_text(fields, "from_stage"),
-        to_stage=optional_text(fields, "to_stage") or stage_in_name,
+        version=version,
+        from_stage=from_stage,
+        to_stage=to_stage,
         occurred_at=occurred_at,
-        tags=_tags(fields),
+        tags=tags,
     )
-    return replace(event, fact=_fact(event, fields))
 
 
-def _fact(event: Event, fields: Mapping[str, Any]) -> str:
-    """Identify an act: what happened to which version at which millisecond.
-
-    Neither the event's name nor the webhook's id belongs to it: one act must start one workflow, however
-    many webhooks report it. Tags and comments tell acts apart that set them, and only those: two of them
-    can happen within a millisecond.
-    """
+def _comment(fields: Mapping[str, Any]) -> str | None:
     comment = fields.get("comment")
     if not isinstance(comment, str | None):
         raise Malformed("'comment' is not a string.")
-    return identify(
-        event.source,
-        event.kind,
-        event.model_name,
-        event.version,
-        event.from_stage,
-        event.to_stage,
-        event.occurred_at,
-        event.tags if event.kind == kinds.TAG_SET else {},
-        comment if event.kind == kinds.COMMENTED else None,
-    )
+    return comment
 
 
 def _tags(fields: Mapping[str, Any]) -> dict[str, str]:
@@ -139,7 +139,7 @@ def _tags(fields: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _signature(secret: str, body: bytes) -> bytes:
-    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest().encode()
+    return hmac.digest(secret.encode(), body, "sha256").hex().encode()
 
 
-SENDER: Final = Sender("databricks", EVENTS, verify, parse, proof=(_SIGNATURE_HEADER,))
+SENDER: Final = Sender(_NAME, EVENTS, verify, parse, proof=(_SIGNATURE_HEADER,))

@@ -12,9 +12,8 @@ from functools import cache
 from http import HTTPStatus
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from functions.core import aws
+from functions.core.log import line_logger
 from functions.core.metrics import INGEST, NAMESPACE_VARIABLE, Meter
 from functions.core.secrets import Secret
 from functions.core.settings import load
@@ -23,7 +22,7 @@ from functions.ingest.ingest import Ingest
 from functions.ingest.queue import DeliveryQueue
 from functions.ingest.senders import SENDERS
 
-logger = Logger(service=INGEST)
+logger = line_logger(INGEST)
 
 
 @logger.inject_lambda_context

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
@@ -11,6 +12,9 @@ from functions.ingest.http import Malformed
 
 MAX_NAME: Final = 1024
 """Longer than any name a registry allows; keeps a name from filling a log line."""
+
+_UNSTORABLE: Final = re.compile("[\ud800-\udfff\ufffe\uffff]")
+_NOT_PLAIN: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
 def json_object(body: bytes) -> dict[str, Any]:
@@ -22,7 +26,7 @@ def json_object(body: bytes) -> dict[str, Any]:
     if not body:
         raise Malformed("The body is empty; a JSON object is expected.")
     try:
-        content = json.loads(body.decode(), parse_constant=_refuse_constant)
+        content = _DECODER.decode(body.decode())
     except UnicodeDecodeError:
         raise Malformed("The body is not UTF-8.") from None
     except RecursionError:
@@ -85,10 +89,9 @@ def milliseconds(fields: Mapping[str, Any], key: str) -> str:
         raise Malformed(f"'{key}' is not a time in milliseconds.")
     try:
         seconds, rest = divmod(value, 1000)
-        moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
+        return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{rest:03}Z"
     except (ValueError, OverflowError, OSError):
         raise Malformed(f"'{key}' is not a time in milliseconds.") from None
-    return _utc(moment)
 
 
 def instant(fields: Mapping[str, Any], key: str, timespec: str = "milliseconds") -> str:
@@ -97,14 +100,10 @@ def instant(fields: Mapping[str, Any], key: str, timespec: str = "milliseconds")
     Raises:
         Malformed: It is missing, no such time, or one that names no offset from UTC.
     """
-    wrong = Malformed(f"'{key}' is not a time with its offset, like '2026-11-22T20:22:10.837Z'.")
-    try:
-        moment = datetime.fromisoformat(text(fields, key))
-        if moment.tzinfo is None:
-            raise wrong
-        return _utc(moment.astimezone(UTC), timespec)
-    except (ValueError, OverflowError):
-        raise wrong from None
+    moment = _moment(text(fields, key))
+    if moment is None:
+        raise Malformed(f"'{key}' is not a time with its offset, like '2026-11-22T20:22:10.837Z'.")
+    return _utc(moment, timespec)
 
 
 def mapping(fields: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -149,9 +148,7 @@ def tags(fields: Mapping[str, Any], key: str) -> dict[str, str]:
 
 def storable(value: object) -> bool:
     """Tell whether a value is text that SQS takes. Control characters may be there: they are escaped."""
-    return isinstance(value, str) and not any(
-        "\ud800" <= ch <= "\udfff" or ch in "\ufffe\uffff" for ch in value
-    )
+    return isinstance(value, str) and not _UNSTORABLE.search(value)
 
 
 def utc(seconds: float) -> str:
@@ -161,11 +158,7 @@ def utc(seconds: float) -> str:
 
 def plain_text(value: object) -> bool:
     """Tell whether a value is text that every part of the way can carry: no NUL, no lone surrogate."""
-    if not isinstance(value, str):
-        return False
-    return not any(
-        ch < " " or ch == "\x7f" or "\ud800" <= ch <= "\udfff" or ch in "\ufffe\uffff" for ch in value
-    )
+    return isinstance(value, str) and not _NOT_PLAIN.search(value)
 
 
 def _whole(value: object) -> int:
@@ -178,6 +171,15 @@ def _whole(value: object) -> int:
         return -1
 
 
+def _moment(value: str) -> datetime | None:
+    """Read a time by ISO 8601, into UTC; none where it is no time, or names no offset."""
+    try:
+        moment = datetime.fromisoformat(value)
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
 def _utc(moment: datetime, timespec: str = "milliseconds") -> str:
     return moment.isoformat(timespec=timespec).replace("+00:00", "Z")
 
@@ -187,10 +189,13 @@ def _plain(value: object, key: str) -> str:
         raise Malformed(f"'{key}' is not a string.")
     if len(value) > MAX_NAME:
         raise Malformed(f"'{key}' is longer than {MAX_NAME} characters.")
-    if not plain_text(value):
+    if _NOT_PLAIN.search(value):
         raise Malformed(f"'{key}' holds control characters or broken Unicode.")
     return value
 
 
 def _refuse_constant(_name: str) -> NoReturn:
     raise ValueError  # NaN and Infinity are Python's addition to JSON.
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)

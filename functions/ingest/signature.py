@@ -6,7 +6,6 @@ Sources: "Verifying signatures" of the Standard Webhooks specification; "Webhook
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,7 +55,7 @@ class Proof:
 
 def sign(content: bytes, key: bytes) -> bytes:
     """Give the signature of what was put together from id, timestamp and body."""
-    return b"v1," + base64.b64encode(hmac.new(key, content, hashlib.sha256).digest())
+    return b"v1," + base64.b64encode(hmac.digest(key, content, "sha256"))
 
 
 def _encoded(text: str) -> bytes:

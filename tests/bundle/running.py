@@ -13,7 +13,13 @@ _BEGIN: Final = "import json, sys; sys.path.insert(0, sys.argv[1]); asked = json
 _END: Final = "\nsys.stderr.write('\\n' + json.dumps(answer))\n"
 
 
-def run(code: str, folder: Path, asked: Any = None, variables: Mapping[str, str] | None = None) -> Any:
+def run(
+    code: str,
+    folder: Path,
+    asked: Any = None,
+    variables: Mapping[str, str] | None = None,
+    python: str = sys.executable,
+) -> Any:
     """Run code that finds `asked` and leaves `answer`, both JSON; warnings are errors.
 
     Args:
@@ -21,6 +27,7 @@ def run(code: str, folder: Path, asked: Any = None, variables: Mapping[str, str]
         folder: A bundle, or any folder with packages.
         asked: What the code is given.
         variables: The process's environment, besides the credentials.
+        python: What runs it.
     """
     environment = {
         "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
@@ -28,7 +35,7 @@ def run(code: str, folder: Path, asked: Any = None, variables: Mapping[str, str]
         "AWS_DEFAULT_REGION": "eu-west-1",
         **(variables or {}),
     }
-    line = [sys.executable, "-I", "-S", "-B", "-W", "error", "-c", _BEGIN + code + _END, str(folder)]
+    line = [python, "-I", "-S", "-B", "-W", "error", "-c", _BEGIN + code + _END, str(folder)]
     done = subprocess.run(
         line, input=json.dumps(asked), env=environment, capture_output=True, text=True, check=False
     )

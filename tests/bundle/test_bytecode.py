@@ -52,6 +52,24 @@ def test_packages_lose_their_docstrings_and_keep_their_lines(tmp_path: Path) -> 
     assert function.co_firstlineno == 4
 
 
+def test_bytecode_has_no_columns(tmp_path: Path) -> None:
+    """It tells the line of each instruction, and not where in the line."""
+    folder = sources(tmp_path / "bundle", OTHER)
+    here(tmp_path / "cache").add(folder)
+    code = marshal.loads((folder / f"{OTHER}c").read_bytes()[16:])
+    assert {place[2:] for place in code.co_positions()} == {(None, None)}
+
+
+@pytest.mark.parametrize("pyodide", [None, PYODIDE], ids=["here", "lambda"])
+def test_a_long_line_costs_its_instructions_alone(tmp_path: Path, pyodide: Path | None) -> None:
+    """A term of a sum takes ten bytes, its line's number included; with columns it would take nineteen."""
+    folder = sources(tmp_path / "bundle", OTHER)
+    (folder / OTHER).write_text("a = 1\nb = " + " + ".join(["a"] * 500), encoding="utf-8")
+    version = PYTHON if pyodide else f"{sys.version_info[0]}.{sys.version_info[1]}"
+    Compiler("one", version, tmp_path / "cache", pyodide).add(folder)
+    assert len((folder / f"{OTHER}c").read_bytes()) < 500 * 12
+
+
 def test_a_module_is_compiled_the_same_alone_and_with_others(tmp_path: Path) -> None:
     """What else is compiled in the same run does not show: the cache can keep each module by itself."""
     alone = sources(tmp_path / "alone", OTHER)

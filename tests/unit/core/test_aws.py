@@ -1,5 +1,6 @@
 """Clients for AWS: patient for seconds only."""
 
+import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
@@ -14,6 +15,21 @@ def test_client_gives_up_within_seconds(aws: Aws) -> None:
     assert (config.connect_timeout, config.read_timeout) == (1, 3)
     assert config.retries == {"mode": "standard", "total_max_attempts": 2}
     assert 2 * (config.connect_timeout + config.read_timeout) <= clients.CALL_SECONDS
+
+
+def test_client_tells_the_same_of_itself_in_each_call(aws: Aws) -> None:
+    """It says what botocore says of itself, without making it up anew."""
+    told: list[bytes] = []
+    client = clients.client("sqs")
+    client.meta.events.register(
+        "before-send", lambda request, **_: told.append(request.headers["User-Agent"])
+    )
+    for _ in range(2):
+        client.change_message_visibility(QueueUrl="q", ReceiptHandle="r", VisibilityTimeout=1)
+    own = botocore.session.get_session().user_agent()
+    assert own.startswith(f"Botocore/{botocore.__version__} Python/")
+    assert [each.decode().startswith(own) for each in told] == [True, True]
+    assert client.meta.config.user_agent == own
 
 
 def test_failing_service_is_asked_twice(aws: Aws) -> None:

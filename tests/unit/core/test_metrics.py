@@ -4,6 +4,7 @@ import ast
 import json
 import logging
 import math
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,31 @@ def test_line_is_printed_now(capsys: pytest.CaptureFixture[str]) -> None:
     Meter("ingest", "Relay").record({Metric.RECEIVED: 1})
     [line] = capsys.readouterr().out.splitlines()
     assert kept(line) == {("Relay", "Received", "ingest"): 1}
+
+
+def test_line_is_written_at_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Lambda each write is sent by itself, so a line has its end in the same one."""
+    written: list[str] = []
+    monkeypatch.setattr(sys.stdout, "write", written.append)
+    Meter("ingest", "Relay").record({Metric.RECEIVED: 1})
+    monkeypatch.undo()
+    [line] = written
+    assert line.endswith("}\n")
+
+
+def test_lines_of_one_kind_do_not_mix(meter: Meter, lines: list[str]) -> None:
+    """The same numbers with and without a reason, and for another stack, are told as what they are."""
+    for each in (meter, Meter("dispatch", "Other", lines.append)):
+        for reason in ("", "rate-limited", "paused"):
+            each.record({Metric.DEFERRED: 1}, reason)
+    assert [[*kept(line)][-1] for line in lines] == [
+        ("Relay", "Deferred", "dispatch"),
+        ("Relay", "Deferred", "dispatch", "rate-limited"),
+        ("Relay", "Deferred", "dispatch", "paused"),
+        ("Other", "Deferred", "dispatch"),
+        ("Other", "Deferred", "dispatch", "rate-limited"),
+        ("Other", "Deferred", "dispatch", "paused"),
+    ]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, "a secret"])

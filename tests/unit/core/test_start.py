@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,13 @@ def test_what_is_loaded_already_stays(heavy: str) -> None:
     real = importlib.import_module(heavy)
     start._load_when_used(heavy)
     assert sys.modules[heavy] is real
+
+
+def test_a_line_is_logged_without_what_no_line_tells() -> None:
+    """A record looks up no task, which would load asyncio, and no thread or process either."""
+    told = logging.makeLogRecord({})
+    assert (told.processName, told.process, told.threadName) == (None, None, None)
+    assert vars(logging)["logAsyncioTasks"] is False
 
 
 @pytest.mark.parametrize("fails", [True, False])

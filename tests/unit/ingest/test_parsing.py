@@ -1,6 +1,7 @@
 """Reading JSON that anybody may have written."""
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -139,6 +140,22 @@ def test_missing_time_is_told() -> None:
     """A required time that is not there is named."""
     with pytest.raises(Malformed, match="'k' is missing"):
         parsing.milliseconds({}, "k")
+
+
+def test_every_character_is_plain_or_not() -> None:
+    """Refused are control characters, halves of surrogate pairs and what XML can't hold; nothing else is."""
+    never = [*range(0xD800, 0xE000), 0xFFFE, 0xFFFF]
+    every = range(sys.maxunicode + 1)
+    assert [code for code in every if not parsing.storable(chr(code))] == never
+    assert [code for code in every if not parsing.plain_text(chr(code))] == [*range(0x20), 0x7F, *never]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_one_character_spoils_a_text(place: int) -> None:
+    """It is found wherever it stands."""
+    spoilt = "ab"[:place] + "\x7f" + "ab"[place:]
+    assert not parsing.plain_text(spoilt)
+    assert parsing.storable(spoilt)
 
 
 def test_what_is_no_text_is_not_plain() -> None:
