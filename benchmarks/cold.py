@@ -171,6 +171,8 @@ def environment(api: RuntimeApi, stand_in: StandIn) -> dict[str, str]:
         "LEDGER_TABLE": "ledger",
         "DATABRICKS_SECRET_ID": "databricks",
         "GITHUB_SECRET_ID": "github",
+        "GATE_TABLE": "ledger",
+        "GATE_NAME": "github",
         "GITHUB_API_URL": stand_in.url,
     }
 

@@ -74,6 +74,7 @@ def troubles(size: int) -> Mapping[str, tuple[Scene, Rule | None]]:
     halves = Scene(size, stacks=2, per_minute=PER_MINUTE // 2, per_hour=PER_HOUR // 2)
     return {
         "Model Relay, limits cut to a third half-way": (Scene(size, later=_THIRD), third),
+        "Model Relay, two stacks with one credential, told so": (Scene(size, stacks=2, one_gate=True), None),
         "Model Relay, two stacks with one credential": (Scene(size, stacks=2), None),
         "Model Relay, two stacks, each half the limits": (halves, None),
     }

@@ -24,7 +24,7 @@ from tests.simulation.story import Story
 from tests.simulation.tables import Table, Tables
 from tests.simulation.weather import Weather
 from tests.simulation.wire import Wire
-from tests.simulation.wiring import DEAD_LETTERS, GITHUB_SECRET, QUEUE, TABLE, Outside, Wiring
+from tests.simulation.wiring import DEAD_LETTERS, GITHUB_SECRET, QUEUE, Outside, Wiring
 
 DISPATCH_SECONDS: Final = 120.0
 VISIBILITY_SECONDS: Final = 720.0
@@ -54,6 +54,7 @@ class Drain:
         self.line = Line(self.github, skies, self.scheduler, self.story)
         self.line.on_heard.append(self.history.heard)
         self.secret = self.github.renew()
+        self.tables = Tables(self.scheduler.clock, lambda: 0.0)
         self.stacks = [Stack(self, calm(scene, number)) for number in range(1, scene.stacks + 1)]
 
     def run(self) -> Outcome:
@@ -70,12 +71,12 @@ class Drain:
 
     def outside(self, plan: Plan, sqs: GroupedSQS) -> Outside:
         """Make what a stack's function is handed; what it calls takes as long as in the simulation."""
-        tables = Tables(self.scheduler.clock, lambda: 0.0)
-        tables.tables[TABLE] = Unindexed()
+        ledger = f"Ledger-{plan.seed}"
+        self.tables.tables[ledger] = Unindexed()
         secrets = SecretsClient(self._wire("secretsmanager", plan))
         secrets.keep(GITHUB_SECRET, self.secret)
         return Outside(
-            dynamodb=DynamoDBClient(tables, self._wire("dynamodb", plan), self.history.defect),
+            dynamodb=DynamoDBClient(self.tables, self._wire("dynamodb", plan), self.history.defect),
             sqs=SQSClient(sqs, self._wire("sqs", plan), self.history.defect),
             secrets=secrets,
             pool=self.line,
@@ -83,6 +84,8 @@ class Drain:
             sleep=self.scheduler.sleep,
             log=_logged(self.history),
             at_hand=lambda _body: None,
+            ledger=ledger,
+            gate="Ledger-1" if self.scene.one_gate else ledger,
         )
 
     def _wire(self, service: str, plan: Plan) -> Wire:

@@ -39,6 +39,7 @@ class Scene:
         per_minute: `github.max_per_minute` of ours.
         per_hour: `github.max_per_hour` of ours.
         stacks: Among how many stacks of one credential the models are divided.
+        one_gate: Whether they know of each other, by `github.same_credential_as`.
     """
 
     deliveries: int
@@ -48,6 +49,7 @@ class Scene:
     per_minute: int = PER_MINUTE
     per_hour: int = PER_HOUR
     stacks: int = 1
+    one_gate: bool = False
 
     def backlog(self) -> list[Delivery]:
         """Make the deliveries in the order of their acceptance: each model's first, then each's second."""

@@ -206,6 +206,9 @@ CertificateArn = Annotated[
         "should be the ARN of a certificate in ACM, in the stack's own region",
     ),
 ]
+StackName = Annotated[
+    str, _like(r"[A-Za-z][A-Za-z0-9-]{0,127}", "should be the name of a stack, like 'ModelRelay-prod'")
+]
 HostName = Annotated[
     str,
     _like(

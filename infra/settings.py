@@ -104,6 +104,7 @@ class GitHub(Strict):
     api_version: fields.ApiVersion = "2026-03-10"
     secret_name: fields.SecretName | None = None
     credential: Literal["any", "token"] = "any"
+    same_credential_as: fields.StackName | None = None
     max_per_minute: Annotated[int, Field(ge=1)] = 60
     max_per_hour: Annotated[int, Field(ge=1)] = 500
     proxy: fields.ProxyUrl | None = None
@@ -229,6 +230,10 @@ def from_context(context: Mapping[str, Any]) -> StackSettings:
     account_key, account_value = _account(context)
     account = parse(Account, account_key, account_value)
     relay = parse(Relay, RELAY_KEY, context.get(RELAY_KEY))
+    if relay.github.same_credential_as == environment.stack:
+        raise SettingsError(
+            f"relay.github.same_credential_as is this stack itself, {environment.stack}: name the other one."
+        )
     functions = RelaySettings(
         routes=_routes(relay, account, account_key),
         github=GitHubSettings(

@@ -16,6 +16,7 @@ from infra.api import IngestApi
 from infra.dashboard import dashboard
 from infra.encryption import key_of
 from infra.function import RelayFunction, Surroundings
+from infra.gate import Gate, export, gate_of
 from infra.ledger import ledger_table
 from infra.network import network_of
 from infra.queries import saved_queries
@@ -59,6 +60,8 @@ class RelayStack(Stack):
         self.secrets = Secrets(self, "Secrets", relay=relay, keep=keep, key=key)
         self.queues = Queues(self, "Queues", visibility=VISIBILITY, keep=keep, key=key)
         self.ledger = ledger_table(self, keep=keep, key=key)
+        other = relay.github.same_credential_as
+        self.gate = gate_of(other) if other else Gate(self.ledger.table_name, self.secrets.github.name)
         self.ingest = self._ingest()
         self.api = IngestApi(
             self,
@@ -98,6 +101,8 @@ class RelayStack(Stack):
             Annotations.of(self).add_warning_v2(f"ModelRelay:configuration-{number}", warning)
         for name, value in self._outputs().items():
             CfnOutput(self, name, value=value)
+        for name, value in self.gate.outputs.items():
+            CfnOutput(self, name, value=value, export_name=export(self.stack_name, name))
 
     def _ingest(self) -> RelayFunction:
         """Make the function that may put deliveries onto the queue and read the senders' secrets."""
@@ -135,6 +140,8 @@ class RelayStack(Stack):
                 "DEAD_LETTER_QUEUE_URL": self.queues.dead_letters.queue_url,
                 "LEDGER_TABLE": self.ledger.table_name,
                 "GITHUB_SECRET_ID": self.secrets.github.name,
+                "GATE_TABLE": self.gate.table,
+                "GATE_NAME": self.gate.name,
             },
             timeout=DISPATCH_TIMEOUT,
             reserved=self._relay.reserved_concurrency.dispatch,
@@ -145,6 +152,8 @@ class RelayStack(Stack):
         function.may("sqs:SendMessage", on=self.queues.dead_letters.queue_arn)
         function.may("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", on=self.ledger.table_arn)
         function.may("dynamodb:Query", on=f"{self.ledger.table_arn}/index/{BY_STATE}")
+        if self._relay.github.same_credential_as:
+            function.add_to_role_policy(self.gate.statement(self))
         function.may("secretsmanager:GetSecretValue", on=self.secrets.github.arn)
         function.may_reach("sqs", "dynamodb", "secretsmanager")
         function.add_event_source_mapping(

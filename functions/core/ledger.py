@@ -168,11 +168,14 @@ class Ledger:
     Args:
         client: DynamoDB.
         table: The table's name.
+
+    Attributes:
+        table: As it was given.
     """
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
-        self._table = table
+        self.table = table
 
     def get(self, delivery_id: str) -> Entry:
         """Give a delivery's entry; one of revision 0 where the ledger does not know it.
@@ -262,7 +265,7 @@ class Ledger:
         while True:
             try:
                 answer = self._client.query(
-                    TableName=self._table,
+                    TableName=self.table,
                     IndexName=index,
                     KeyConditionExpression=condition,
                     ExpressionAttributeNames={"#key": key},
@@ -280,7 +283,7 @@ class Ledger:
 
     def _item(self, item_id: str) -> Mapping[str, Any]:
         try:
-            answer = self._client.get_item(TableName=self._table, Key=_key(item_id), ConsistentRead=True)
+            answer = self._client.get_item(TableName=self.table, Key=_key(item_id), ConsistentRead=True)
         except (ClientError, BotoCoreError) as error:
             raise LedgerUnavailable(type(error).__name__) from error
         return answer.get("Item", {})
@@ -295,7 +298,7 @@ class Ledger:
             **values,
         }
         return {
-            "TableName": self._table,
+            "TableName": self.table,
             "Item": {name: attribute(value) for name, value in item.items()},
             **unless_written_since(entry.revision - 1),
         }
@@ -303,7 +306,7 @@ class Ledger:
     def _advance(self, slot_id: str, delivery: Delivery, now: float) -> Any:
         """Tell the slot of a newer fact; refused where it knows one that is as new."""
         return {
-            "TableName": self._table,
+            "TableName": self.table,
             "Key": _key(slot_id),
             "ConditionExpression": "attribute_not_exists(id) OR occurred_at < :occurred_at",
             "UpdateExpression": "SET occurred_at = :occurred_at, expires_at = :expires_at",

@@ -156,10 +156,12 @@ class Calls:
         except TokenRefused as error:
             return self._trouble.without_token(work, error.answer)
         try:
-            return call(work, token, decision)
+            outcome = call(work, token, decision)
         except (LedgerUnavailable, Overtaken):
             self._gate.leave(decision)
             raise
+        self._gate.ended(decision)
+        return outcome
 
     def _come_back(self, work: Work, later: Later) -> Outcome:
         """Put the delivery off, with a turn unless it only looks at a pause: it keeps the turn it has."""

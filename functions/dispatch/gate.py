@@ -50,7 +50,7 @@ class Gate:
 
     Args:
         client: DynamoDB.
-        table: The ledger's table, which holds the gate's item too.
+        table: The table that holds the gate's item: the own ledger's, or another stack's.
         name: Names the credential: its secret.
         ledger: Where it reads whether another call is over.
         pace: The permitted speed.
@@ -95,6 +95,7 @@ class Gate:
         Raises:
             GateUnavailable: DynamoDB failed.
         """
+        caller = replace(caller, ledger=self._ledger.table)
         while True:
             state, decision = self._change(partial(self._enter, caller))
             self.last = state
@@ -132,7 +133,8 @@ class Gate:
     def _keep_distance(self, state: GateState, ticket: Ticket, caller: Caller, give_up_at: float) -> _Turn:
         if caller.reads:
             return _Turn.HERE
-        free_at = max(max(self._called_at, state.called_at) + self._pace.spacing, state.silent_until)
+        spacing = state.learned.pace(self._pace, self._clock()).spacing
+        free_at = max(max(self._called_at, state.called_at) + spacing, state.silent_until)
         if free_at > give_up_at:
             return _Turn.NEVER
         self._sleep(max(0.0, free_at - self._clock()))
@@ -145,6 +147,19 @@ class Gate:
             GateUnavailable: DynamoDB failed; the ticket lapses.
         """
         self._change(lambda state, _now: (gate_state.leave(state, ticket.holder), None))
+
+    def ended(self, ticket: Ticket) -> None:
+        """Tell that a ticket's call is over, where not all who wait for it can read that in its ledger.
+
+        What can't be told now is told before this function's next call, unless the ticket has lapsed by then.
+        """
+        if len(self.last.ledgers) < 2:  # noqa: PLR2004 - the own, and another stack's
+            return
+        change = partial(gate_state.ended, holder=ticket.holder, called_at=self._called_at)
+        try:
+            self._change(lambda state, _now: (change(state), None))
+        except GateUnavailable:
+            self._untold.append(change)
 
     def called(self, at: float) -> None:
         """Note when a call really began: the next one keeps its distance from that."""
@@ -159,6 +174,11 @@ class Gate:
         """Tell of a rate limit with the pause that GitHub asks for, if it names one; give its end."""
         now = self._clock()
         return self._report(lambda state: gate_state.limited(state, now, seconds)).closed_until
+
+    def overrun(self, seconds: float | None) -> float:
+        """Tell of a call above a limit that can't be asked for, as of a rate limit; give the pause's end."""
+        now = self._clock()
+        return self._report(lambda state: gate_state.overrun(state, self._pace, now, seconds)).closed_until
 
     def failed(self, silent_until: float) -> float:
         """Tell of a call that had no good answer and of the silence it needs; give the pause's end, or 0."""
@@ -216,6 +236,8 @@ class Gate:
             self._over.add(ticket.holder)
         if ticket.holder in self._over:
             return True
+        if ticket.ledger != self._ledger.table:
+            return False  # Another stack's: it gives the ticket back.
         try:
             entry = self._ledger.get(ticket.delivery)
         except LedgerUnavailable as error:

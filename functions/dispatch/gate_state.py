@@ -21,6 +21,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from functions.core.ledger import CALL_SECONDS
+from functions.dispatch import learning
+from functions.dispatch.learning import Learned
 from functions.dispatch.pacing import Minutes, Pace, after, counted, merged, since, until
 
 START_SECONDS: Final = 10.0
@@ -77,6 +79,7 @@ class Ticket:
         holder: The attempt.
         delivery: What it delivers: where to read whether the call is over.
         revision: The delivery's entry as the attempt read it; what is written later ends the call.
+        ledger: Where that entry is.
         probe: Whether this call finds out if a closed gate can be opened.
     """
 
@@ -85,6 +88,7 @@ class Ticket:
     holder: str
     delivery: str
     revision: int = 0
+    ledger: str = ""
     probe: bool = False
 
 
@@ -108,6 +112,7 @@ class Caller:
         credential: Identifies the credential's content, empty while there is none.
         patience: How many seconds the caller would wait on the spot.
         revision: The revision of the delivery's entry.
+        ledger: The table of that entry.
         has_turn: Whether its turn has come already, and it had to ask again.
         reads: Whether the call only asks. Then the pace of the calls that start something is not its own.
     """
@@ -119,6 +124,7 @@ class Caller:
     credential: str
     patience: float
     revision: int = 0
+    ledger: str = ""
     has_turn: bool = False
     reads: bool = False
 
@@ -133,15 +139,17 @@ class GateState:
         closed_since: When it was last open.
         closed_until: Until when nobody may call.
         failures: Calls without a good answer since the last one that had any.
-        limits: Rate limits without a time since then.
+        limits: Rate limits since the last call that GitHub took.
+        learned: What they have taught.
         credential: Identifies the rejected credential.
         last_at: The time of the newest ticket.
         silent_until: Until when nobody may call, so that what the last call did can be told from the next.
         called_at: When a call really began, as far as it is known here.
         booked_until: The time of the last booking.
-        calls: How many calls were made in each minute.
-        bookings: How many are booked in each minute.
+        calls: The calls that were made.
+        bookings: Those that are booked.
         tickets: Calls that may be under way, in their order.
+        ledgers: Whose deliveries pass here: those of several stacks where they have one credential.
         told_at: When GitHub's last answer was told that changed anything.
         paused_until: Until when a person lets nobody call, or the end of the last such pause.
         paused_since: When that began.
@@ -155,6 +163,7 @@ class GateState:
     closed_until: float = 0.0
     failures: int = 0
     limits: int = 0
+    learned: Learned = field(default_factory=Learned)
     credential: str = ""
     last_at: float = 0.0
     silent_until: float = 0.0
@@ -163,6 +172,7 @@ class GateState:
     calls: Minutes = field(default_factory=dict)
     bookings: Minutes = field(default_factory=dict)
     tickets: tuple[Ticket, ...] = ()
+    ledgers: tuple[str, ...] = ()
     told_at: float = 0.0
     paused_until: float = 0.0
     paused_since: float = 0.0
@@ -181,6 +191,7 @@ class GateState:
 def enter(state: GateState, pace: Pace, caller: Caller, now: float) -> tuple[GateState, Ticket | Later]:
     """Ask for a call: a ticket for now or very soon, or a booking."""
     state = _healed(state, caller.credential)
+    pace = state.learned.pace(pace, now)
     if now < state.paused_until:
         return state, Later(max(caller.booked_at, resume_seen_at(state, now)), PAUSED)
     if now < state.closed_until:
@@ -204,6 +215,11 @@ def leave(state: GateState, holder: str) -> GateState:
     return replace(state, tickets=tuple(each for each in state.tickets if each.holder != holder))
 
 
+def ended(state: GateState, holder: str, called_at: float) -> GateState:
+    """Give a ticket back whose call is over, and tell when that really began."""
+    return called(leave(state, holder), called_at)
+
+
 def succeeded(state: GateState) -> GateState:
     """Open the gate: GitHub did as it was told."""
     return replace(state, reason="", closed_since=0.0, closed_until=0.0, failures=0, limits=0, credential="")
@@ -211,10 +227,21 @@ def succeeded(state: GateState) -> GateState:
 
 def limited(state: GateState, now: float, seconds: float | None) -> GateState:
     """Close the gate until the announced time, or for growing pauses where GitHub announces none."""
-    if seconds is None:
-        seconds = _growing(LIMIT_PAUSE_SECONDS, state.limits)
-        state = replace(state, limits=state.limits + 1)
-    return _close(state, RATE_LIMITED, now + seconds, now)
+    state = replace(state, limits=state.limits + 1)
+    pause = _growing(LIMIT_PAUSE_SECONDS, state.limits - 1) if seconds is None else seconds
+    return _close(state, RATE_LIMITED, now + pause, now)
+
+
+def overrun(state: GateState, pace: Pace, now: float, seconds: float | None) -> GateState:
+    """Close the gate as `limited`, and learn from it: the call was above a limit that can't be asked for.
+
+    Where the hour may be full, it stays closed until there may be room again, but for no more than growing
+    pauses: it may be something else.
+    """
+    taken = counted(state.calls, state.last_at, -1)
+    learned, room_at = learning.refused(state.learned, pace, taken, state.limits + 1, now)
+    closed = limited(replace(state, calls=taken, learned=learned), now, seconds)
+    return _close(closed, RATE_LIMITED, min(room_at, now + _growing(LIMIT_PAUSE_SECONDS, state.limits)), now)
 
 
 def failed(state: GateState, now: float) -> GateState:
@@ -320,7 +347,13 @@ def _book(
 
 def _admit(state: GateState, caller: Caller, at: float, now: float) -> tuple[GateState, Ticket]:
     ticket = Ticket(
-        at, caller.owner, caller.holder, caller.delivery, caller.revision, probe=bool(state.reason)
+        at,
+        caller.owner,
+        caller.holder,
+        caller.delivery,
+        caller.revision,
+        caller.ledger,
+        probe=bool(state.reason),
     )
     under_way = [
         each for each in state.tickets if each.owner != caller.owner and each.at + TICKET_SECONDS > now
@@ -329,6 +362,7 @@ def _admit(state: GateState, caller: Caller, at: float, now: float) -> tuple[Gat
         state,
         bookings=since(_less(state.bookings, caller.booked_at), now),
         tickets=(*under_way, ticket),
+        ledgers=tuple(sorted({*state.ledgers, caller.ledger})),
     )
     if not caller.reads:
         admitted = replace(admitted, last_at=at, calls=since(counted(state.calls, at), now))

@@ -6,14 +6,15 @@ Dispatch's functions change it through `gate.Gate`, and operators (a pause) thro
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Final, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields, replace
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.core.ledger import attribute, unless_written_since
 from functions.dispatch.gate_state import GateState, Ticket
+from functions.dispatch.learning import Learned
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -33,7 +34,7 @@ class GateStore:
 
     Args:
         client: DynamoDB.
-        table: The ledger's table, which holds the gate's item too.
+        table: A ledger's table, which holds the gate's item too.
         name: Names the credential: its secret.
         clock: Seconds since the epoch.
     """
@@ -107,8 +108,16 @@ def _write_state(state: GateState) -> str:
 
 
 def _read_state(text: str) -> GateState:
-    fields = json.loads(text)
+    told = json.loads(text)
+    state = _known(GateState, told)
     for name in ("calls", "bookings"):
-        fields[name] = {int(minute): count for minute, count in fields[name].items()}
-    fields["tickets"] = tuple(Ticket(**ticket) for ticket in fields["tickets"])
-    return GateState(**fields)
+        state[name] = {int(minute): tuple(calls) for minute, calls in state[name].items()}
+    state["ledgers"] = tuple(state.get("ledgers", ()))
+    state["tickets"] = tuple(Ticket(**_known(Ticket, ticket)) for ticket in state["tickets"])
+    state["learned"] = Learned(**_known(Learned, state.get("learned", {})))
+    return GateState(**state)
+
+
+def _known(kind: type[GateState | Ticket | Learned], told: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what this version knows: a later one that was taken back may have written more."""
+    return {field.name: told[field.name] for field in fields(kind) if field.name in told}

@@ -11,10 +11,9 @@ from functools import cache, partial
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools import Logger
-
 from functions.core import aws
 from functions.core.ledger import Ledger
+from functions.core.log import line_logger
 from functions.core.metrics import DISPATCH, NAMESPACE_VARIABLE, Meter
 from functions.core.secrets import Secret
 from functions.core.settings import load
@@ -33,7 +32,7 @@ from functions.dispatch.trouble import Trouble
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-logger = Logger(service="dispatch")
+logger = line_logger(DISPATCH)
 
 
 @logger.inject_lambda_context
@@ -53,7 +52,15 @@ def _batch() -> Batch:
     secret = Secret(aws.client("secretsmanager"), secret_id, time.time, stages=("AWSCURRENT",))
     credentials = Credentials(secret, github, time.time, apps=settings.github.credential == "any")
     pace = Pace(settings.github.max_per_minute, settings.github.max_per_hour)
-    gate = Gate(dynamodb, table, secret_id, ledger=ledger, pace=pace, clock=time.time, sleep=time.sleep)
+    gate = Gate(
+        dynamodb,
+        os.environ["GATE_TABLE"],
+        os.environ["GATE_NAME"],
+        ledger=ledger,
+        pace=pace,
+        clock=time.time,
+        sleep=time.sleep,
+    )
     books = Books(ledger, time.time, time.sleep)
     routes = {route.name: route for route in settings.routes}
     calls = Calls(

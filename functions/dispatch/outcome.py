@@ -123,11 +123,16 @@ Outcome = Dispatched | Duplicate | Superseded | Wait | DeadLetter
 
 @dataclass(frozen=True, slots=True)
 class Limited:
-    """GitHub asks for a pause, of so many seconds where it names a time. Nothing was started."""
+    """GitHub asks for a pause, of so many seconds where it names a time. Nothing was started.
+
+    Attributes:
+        secondary: Whether it is because of a limit that can't be asked for: the hour's quota has some left.
+    """
 
     told: Told
     seconds: float | None
     reason: str = RATE_LIMITED
+    secondary: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +179,7 @@ def judge_trouble(answer: Answer, now: float, told: Told | None = None) -> Limit
     """Tell what is wrong between GitHub and us, whatever was asked for; None where nothing is."""
     told = told or Told(answer.status, _words(answer, ()), answer.request_id)
     if answer.status in {HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS} and _limits(answer):
-        return Limited(told, _pause(answer, now))
+        return Limited(told, _pause(answer, now), secondary=answer.remaining != 0)
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == HTTPStatus.REQUEST_TIMEOUT:
         return Failed(told, UNAVAILABLE)
     if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:

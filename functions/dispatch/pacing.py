@@ -21,8 +21,11 @@ It begins up to 27 s late (`gate_state.START_SECONDS`, and what `calls` allows i
 it for up to 10 s.
 """
 
-Minutes = Mapping[int, int]
-"""How many calls were made, or are booked, in each minute since the epoch."""
+Minutes = Mapping[int, tuple[int, int]]
+"""The calls, made or booked, of each minute since the epoch that has any.
+
+How many there are, and the second (from 1 to 60) of the minute by whose end the last of them was planned.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,64 +48,75 @@ class Pace:
     def earliest(self, minutes: Minutes, after: float) -> float:
         """Give the first moment from `after` on at which the hour has room for one more call."""
         moment = after
-        while self._in_hour_before(minutes, moment) >= self.per_hour:
-            moment = min(_next_leaves(minute, left) for minute, left in _leaving(minutes, moment).items())
+        while in_hour_before(minutes, moment) >= self.per_hour:
+            leaving = _leaving(minutes, moment)
+            moment = min(_next_leaves(minutes, minute, left) for minute, left in leaving.items())
         return moment
 
-    @staticmethod
-    def _in_hour_before(minutes: Minutes, moment: float) -> int:
-        return sum(_leaving(minutes, moment).values())
+
+def in_hour_before(minutes: Minutes, moment: float) -> int:
+    """Count the calls that GitHub may count at a moment: those that are not an hour ago for certain."""
+    return sum(_leaving(minutes, moment).values())
+
+
+def in_minute_before(minutes: Minutes, moment: float, spacing: float) -> int:
+    """Count the calls of the minute before a moment: so many at the most, where they are a spacing apart."""
+    number, into = divmod(moment, _MINUTE)
+    now, earlier = (minutes.get(int(number) - ago, (0, 0))[0] for ago in (0, 1))
+    return now + min(earlier, math.ceil((_MINUTE - into) / spacing))
 
 
 def _leaving(minutes: Minutes, moment: float) -> dict[int, int]:
     """Give how many calls of each minute are in the hour before a moment."""
     last = int(moment // _MINUTE)
-    left = {minute: _left(minute, count, moment) for minute, count in minutes.items() if minute <= last}
+    left = {minute: _left(minutes, minute, moment) for minute in minutes if minute <= last}
     return {minute: count for minute, count in left.items() if count > 0}
 
 
-def _gone(minute: int) -> float:
+def _gone(minutes: Minutes, minute: int) -> float:
     """Give when the last call of a minute is an hour ago for certain."""
-    return float((minute + 1) * _MINUTE + _HOUR + _SLACK_SECONDS)
+    return float(minute * _MINUTE + minutes[minute][1] + _HOUR + _SLACK_SECONDS)
 
 
-def _left(minute: int, count: int, moment: float) -> int:
+def _left(minutes: Minutes, minute: int, moment: float) -> int:
     """Give how many calls of a minute are still in the hour before a moment.
 
-    Calls are a second apart at the least. So of those of one minute the last but one was made a second before
-    its end at the latest, and so on: they leave one after the other, and not all at its end.
+    Calls are a second apart at the least. So the last but one was made a second before the last at the
+    latest, and so on: they leave one after the other, and not all with the last.
     """
-    seconds = _gone(minute) - moment
-    return count if seconds > _MINUTE else min(count, math.ceil(seconds / MIN_SPACING_SECONDS))
+    seconds = _gone(minutes, minute) - moment
+    return max(0, min(minutes[minute][0], math.ceil(seconds / MIN_SPACING_SECONDS)))
 
 
-def _next_leaves(minute: int, left: int) -> float:
+def _next_leaves(minutes: Minutes, minute: int, left: int) -> float:
     """Give when the first of the calls leaves that are left of a minute."""
-    return _gone(minute) - min((left - 1) * MIN_SPACING_SECONDS, _MINUTE)
+    return _gone(minutes, minute) - min((left - 1) * MIN_SPACING_SECONDS, _MINUTE)
 
 
-def counted(minutes: Minutes, moment: float, by: int = 1) -> dict[int, int]:
+def counted(minutes: Minutes, moment: float, by: int = 1) -> Minutes:
     """Count a call at a moment, or take a booking back (by -1)."""
     minute = int(moment // _MINUTE)
-    changed = {**minutes, minute: minutes.get(minute, 0) + by}
-    return {each: count for each, count in changed.items() if count > 0}
+    count, last = minutes.get(minute, (0, 0))
+    changed = {**minutes, minute: (count + by, max(last, int(moment % _MINUTE) + 1))}
+    return {each: kept for each, kept in changed.items() if kept[0] > 0}
 
 
-def merged(some: Minutes, others: Minutes) -> dict[int, int]:
+def merged(some: Minutes, others: Minutes) -> Minutes:
     """Add up what is counted in two places."""
-    return {minute: some.get(minute, 0) + others.get(minute, 0) for minute in some.keys() | others.keys()}
+    both = {minute: (some.get(minute, (0, 0)), others.get(minute, (0, 0))) for minute in {**some, **others}}
+    return {minute: (one[0] + other[0], max(one[1], other[1])) for minute, (one, other) in both.items()}
 
 
-def since(minutes: Minutes, now: float) -> dict[int, int]:
+def since(minutes: Minutes, now: float) -> Minutes:
     """Forget the minutes that no hour from now on includes."""
-    return {minute: count for minute, count in minutes.items() if _gone(minute) > now}
+    return {minute: calls for minute, calls in minutes.items() if _gone(minutes, minute) > now}
 
 
-def until(minutes: Minutes, moment: float) -> dict[int, int]:
+def until(minutes: Minutes, moment: float) -> Minutes:
     """Keep what was counted up to a moment, and strike what was booked for later."""
-    return {minute: count for minute, count in minutes.items() if minute <= moment // _MINUTE}
+    return {minute: calls for minute, calls in minutes.items() if minute <= moment // _MINUTE}
 
 
-def after(minutes: Minutes, moment: float) -> dict[int, int]:
+def after(minutes: Minutes, moment: float) -> Minutes:
     """Keep what is booked for a moment's minute and later."""
-    return {minute: count for minute, count in minutes.items() if minute >= moment // _MINUTE}
+    return {minute: calls for minute, calls in minutes.items() if minute >= moment // _MINUTE}

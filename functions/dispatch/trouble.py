@@ -8,6 +8,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 
+from functions.core.ledger import State
 from functions.dispatch import lookup
 from functions.dispatch.books import Books, Work
 from functions.dispatch.credentials import Credentials, NoCredential
@@ -74,7 +75,10 @@ class Trouble:
         """Tell the gate, and put the delivery off."""
         match trouble:
             case Limited():
-                turn = self._gate.limited(trouble.seconds)
+                # A look-up, or a token that is minted, is not what the pace is for.
+                teaches = trouble.secondary and work.entry.state is State.CLAIMED
+                tell = self._gate.overrun if teaches else self._gate.limited
+                turn = tell(trouble.seconds)
                 return self._books.book(work, trouble.reason, turn, trouble.told)
             case Rejected():
                 return self._shut(work, trouble)

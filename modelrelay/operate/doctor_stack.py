@@ -20,6 +20,8 @@ OUTPUTS: Final = (
     "DeadLetterQueueUrl",
     "LedgerTableName",
     "GitHubSecretName",
+    "GateTableName",
+    "GateName",
     "DashboardUrl",
 )
 _DEPLOY: Final = "Deploy again: make deploy"

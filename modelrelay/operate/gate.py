@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from functions.dispatch.gate_state import CREDENTIAL, UNTIL_RESUMED, GateState
+from functions.dispatch.learning import Learned
 from functions.operate.reasons import advice
 from modelrelay.operate.ages import iso, local, since
 
@@ -23,7 +24,14 @@ def view(state: GateState, now: float) -> dict[str, Any]:
         "state": state.name(now).partition(":")[0],
         "closed": closed if state.reason else None,
         "paused": paused(state) if now < state.paused_until else None,
+        "learned": learned(state.learned) if now < state.learned.until else None,
+        "ledgers": list(state.ledgers),
     }
+
+
+def learned(found: Learned) -> dict[str, Any]:
+    """Give the most calls that GitHub's refusals have taught, and until when that holds."""
+    return {"per_minute": found.per_minute, "per_hour": found.per_hour, "until": iso(found.until)}
 
 
 def paused(state: GateState) -> dict[str, Any]:
@@ -49,4 +57,12 @@ def sentences(seen: dict[str, Any], now: float) -> list[str]:
         end = over or f"until {local(closed['until'])}"
         lines.append(f"closed for {since(closed['since'], now)}, {end}: {closed['reason']}")
         lines.append(f"{closed['means']} {closed['next']}")
-    return lines or ["open"]
+    lines = lines or ["open"]
+    if found := seen["learned"]:
+        lines.append(
+            f"GitHub refused more, so at most {found['per_minute']} calls a minute and {found['per_hour']} "
+            f"an hour until {local(found['until'])}"
+        )
+    if len(seen["ledgers"]) > 1:
+        lines.append(f"the same credential paces the stacks of {', '.join(seen['ledgers'])}")
+    return lines

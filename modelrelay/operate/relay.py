@@ -60,8 +60,8 @@ class Relay:
     @cached_property
     def gate(self) -> GateStore:
         """The gate's state, read and written by the functions' own code; call it within `asked`."""
-        name = self.output("GitHubSecretName")
-        return GateStore(self.client("dynamodb"), self.table, name, self.clock)
+        table, name = self.output("GateTableName"), self.output("GateName")
+        return GateStore(self.client("dynamodb"), table, name, self.clock)
 
     def count(self, queue: str) -> dict[str, int]:
         """Count the messages of a queue, about as it was a moment ago.

@@ -17,6 +17,7 @@ def test_the_stack_can_be_synthesised_from_the_archive(tmp_path: Path) -> None:
     archive = release._archive(release.ROOT, tmp_path, "model-relay")
     subprocess.run(["tar", "--extract", "--file", archive], cwd=tmp_path, check=True)
     source = tmp_path / "model-relay"
+    (source / "node_modules").symlink_to(release.ROOT / "node_modules")  # What `make setup` installs there.
     line = cdk.command("synth", "--quiet", app=f"{sys.executable} app.py")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     done = subprocess.run(

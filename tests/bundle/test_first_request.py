@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks import samples
+from benchmarks import bundles, samples
 from benchmarks.standin import StandIn
 from functions.core.settings import FILE_NAME
 from infra import bundling
@@ -32,7 +36,6 @@ PACKAGES = {
     "dateutil",
     "functions",
     "jmespath",
-    "six",
     "typing_extensions",
     "urllib3",
 }
@@ -41,6 +44,7 @@ NEVER = (
     "html.parser",
     "importlib.metadata",
     "aws_lambda_powertools.event_handler",
+    "aws_lambda_powertools.metrics",
     "aws_lambda_powertools.utilities.data_classes.alb_event",
     "aws_lambda_powertools.utilities.parser",
     "botocore.docs.client",
@@ -56,9 +60,20 @@ def stand_in() -> Iterator[StandIn]:
         yield started
 
 
-def call(made: MakeBundle, stand_in: StandIn, bundle: bundling.Bundle, *events: Any) -> dict[str, Any]:
+def call(
+    made: MakeBundle, stand_in: StandIn, bundle: bundling.Bundle, *events: Any, python: str = sys.executable
+) -> dict[str, Any]:
     """Call a function some times in one process."""
-    folder = made(bundle, bundling.HERE)
+    with tempfile.TemporaryDirectory() as scratch:
+        machine = bundling.HERE if python == sys.executable else bundling.LAMBDA
+        folder = shutil.copytree(made(bundle, machine), Path(scratch, "bundle"))
+        return called(folder, stand_in, bundle, list(events), python)
+
+
+def called(
+    folder: Path, stand_in: StandIn, bundle: bundling.Bundle, events: list[Any], python: str
+) -> dict[str, Any]:
+    """Call the function in a folder that may be written to."""
     (folder / FILE_NAME).write_text(samples.settings(stand_in.url).to_json(), encoding="utf-8")
     variables = {
         "AWS_ENDPOINT_URL": stand_in.url,
@@ -68,8 +83,11 @@ def call(made: MakeBundle, stand_in: StandIn, bundle: bundling.Bundle, *events: 
         "LEDGER_TABLE": "ledger",
         "DATABRICKS_SECRET_ID": "databricks",
         "GITHUB_SECRET_ID": "github",
+        "GATE_TABLE": "ledger",
+        "GATE_NAME": "github",
     }
-    answer: dict[str, Any] = run(CALL, folder, {"module": bundle.start, "events": events}, variables)
+    asked = {"module": bundle.start, "events": events}
+    answer: dict[str, Any] = run(CALL, folder, asked, variables, python)
     return answer
 
 
@@ -96,9 +114,13 @@ def test_ingest_asks_nothing_of_aws_for_a_path_that_is_not_there(made: MakeBundl
     assert stand_in.calls == {}
 
 
-def test_ingest_loads_what_it_uses(made: MakeBundle, stand_in: StandIn) -> None:
-    """After a request these packages are loaded, and none of the heavy parts that they have."""
-    answer = call(made, stand_in, bundling.INGEST, samples.request(samples.body(1000)))
+@pytest.mark.parametrize("python", sorted({sys.executable, bundles.python()}))
+def test_ingest_loads_what_it_uses(made: MakeBundle, stand_in: StandIn, python: str) -> None:
+    """After a request these packages are loaded, and none of the heavy parts that they have.
+
+    On Lambda's Python too, where it is at hand: its `logging` would load asyncio with the first line.
+    """
+    answer = call(made, stand_in, bundling.INGEST, samples.request(samples.body(1000)), python=python)
     assert packages(answer) == PACKAGES
     assert [name for name in NEVER if name in {*answer["loaded"], *answer["standard"]}] == []
 

@@ -41,7 +41,7 @@ HARDENED: Mapping[str, Any] = {
 """Everything that a careful company would ask for."""
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def _empty_bundles() -> Iterator[None]:
     """Leave the bundles empty: what is in them is the business of tests/bundle, and of test_synth."""
 

@@ -31,6 +31,8 @@ OUTPUTS = {
     "DeadLetterQueueUrl",
     "LedgerTableName",
     "GitHubSecretName",
+    "GateTableName",
+    "GateName",
     "DatabricksSecretName",
     "DashboardUrl",
 }

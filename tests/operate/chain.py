@@ -194,6 +194,8 @@ def _template(name: str, ingest_url: str, senders: tuple[str, ...], bundle: Mapp
             "QueueUrl": {"Value": {"Ref": "Deliveries"}},
             "DeadLetterQueueUrl": {"Value": {"Ref": "DeadLetters"}},
             "LedgerTableName": {"Value": {"Ref": "Ledger"}},
+            "GateTableName": {"Value": {"Ref": "Ledger"}},
+            "GateName": {"Value": secrets["GitHub"]},
             "DashboardUrl": {"Value": "https://example.com"},
             **{f"{title}SecretName": {"Value": secret} for title, secret in secrets.items()},
         },

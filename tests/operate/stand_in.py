@@ -22,6 +22,8 @@ OUTPUTS: Final = {
     "DeadLetterQueueUrl": "https://sqs/dead-letters.fifo",
     "LedgerTableName": TABLE,
     "GitHubSecretName": "github",
+    "GateTableName": TABLE,
+    "GateName": "github",
 }
 WHO: Final = "arn:aws:sts::111122223333:assumed-role/Operator/ada"
 

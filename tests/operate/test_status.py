@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,11 +15,14 @@ from rich.text import Text
 from functions.core.ledger import Entry, State
 from functions.dispatch import gate_state
 from functions.dispatch.gate_state import CREDENTIAL, UNTIL_RESUMED, GateState
+from functions.dispatch.pacing import Pace
 from modelrelay.commands import status as command
 from modelrelay.errors import CommandError
 from modelrelay.operate.status import look
 from tests.operate.stand_in import Pipeline, Service
 from tests.unit.samples import NOW
+
+OPEN: dict[str, Any] = {"state": "open", "closed": None, "paused": None, "learned": None, "ledgers": []}
 
 ALARM = {
     "AlarmName": "ModelRelay-AlarmsDeadLetters1A2B-xyz",
@@ -47,7 +51,7 @@ def test_healthy_pipeline_needs_nobody(pipeline: Pipeline) -> None:
     """Where nothing is the matter every part says so, and what is not known is called unknown."""
     seen = look(pipeline.relay)
     assert seen["needs_a_person"] == []
-    assert seen["gate"] == {"state": "open", "closed": None, "paused": None}
+    assert seen["gate"] == OPEN
     assert (seen["quota"], seen["alarms"], seen["held"], seen["dispatched"]) == (None, [], [], [])
     page = screen(pipeline)
     assert "gate          open" in page
@@ -97,6 +101,28 @@ def test_pause_over_a_closed_gate_shows_both(pipeline: Pipeline) -> None:
     page = screen(pipeline)
     assert "paused for 0 s by ada, until 2026-09-21" in page
     assert "closed for 0 s, until 2026-09-21" in page
+
+
+def test_what_refusals_have_taught_is_shown(pipeline: Pipeline) -> None:
+    """Who wonders why it is slow reads how slow, since GitHub refused more, and until when."""
+    calls = {int(pipeline.now // 60): (30, 60)}
+    set_gate(pipeline, lambda state, now: replace(state, calls=calls, last_at=now))
+    set_gate(pipeline, lambda state, now: gate_state.overrun(state, Pace(60, 500), now, 60))
+    assert look(pipeline.relay)["gate"]["learned"] == {
+        "per_minute": 28,
+        "per_hour": 500,
+        "until": "2026-09-21T17:13:20Z",
+    }
+    assert "GitHub refused more, so at most 28 calls a minute and 500 an hour until" in screen(pipeline)
+    pipeline.now += 3 * 3600
+    assert look(pipeline.relay)["gate"]["learned"] is None
+    assert "GitHub refused more" not in screen(pipeline)
+
+
+def test_stacks_that_share_the_gate_are_named(pipeline: Pipeline) -> None:
+    """A pause of one is a pause of all of them, so it is told."""
+    set_gate(pipeline, lambda state, _now: replace(state, ledgers=("Ledger", "Other")))
+    assert "the same credential paces the stacks of Ledger, Other" in screen(pipeline)
 
 
 def test_rejected_credential_needs_a_person(pipeline: Pipeline) -> None:
@@ -229,4 +255,4 @@ def test_old_pause_leaves_no_words(pipeline: Pipeline) -> None:
     """A pause that has run out is not shown."""
     set_gate(pipeline, lambda _state, now: gate_state.pause(GateState(), now, now + 1, "x", "ada"))
     pipeline.now += 2
-    assert look(pipeline.relay)["gate"] == {"state": "open", "closed": None, "paused": None}
+    assert look(pipeline.relay)["gate"] == OPEN

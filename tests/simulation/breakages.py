@@ -141,7 +141,7 @@ BREAKAGES: Final = (
     Breakage(
         "nobody is told of a rate limit",
         f"{_DISPATCH}/trouble.py",
-        "                turn = self._gate.limited(trouble.seconds)\n",
+        "                turn = tell(trouble.seconds)\n",
         "                turn = self._clock() + (trouble.seconds or 60.0)\n",
     ),
     Breakage(
@@ -153,8 +153,8 @@ BREAKAGES: Final = (
     Breakage(
         "the limit of the hour is not kept",
         f"{_DISPATCH}/pacing.py",
-        "while self._in_hour_before(minutes, moment) >= self.per_hour:",
-        "while self._in_hour_before(minutes, moment) >= 10 * self.per_hour:",
+        "while in_hour_before(minutes, moment) >= self.per_hour:",
+        "while in_hour_before(minutes, moment) >= 10 * self.per_hour:",
     ),
     Breakage(
         "a batch goes on with a group that has to wait",

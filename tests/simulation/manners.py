@@ -14,6 +14,7 @@ _SPACING: Final = 1.0
 _EPSILON: Final = 1e-6
 _MINUTE: Final = 60.0
 _HOUR: Final = 3600.0
+_REFUSED: Final = {403, 429}
 _NEAR: Final = 20
 """Calls that are further apart than so many do not overlap."""
 
@@ -50,15 +51,16 @@ def one_at_a_time(facts: Facts) -> Iterator[Violation]:
 
 
 def pace(facts: Facts) -> Iterator[Violation]:
-    """Calls that create runs are a second apart, and within the limits of each minute and hour."""
+    """Calls that create runs are a second apart; those that are taken keep each minute's and hour's limit."""
     plan = facts.world.plan
     starts = _creating(facts.world.line.calls)
     for earlier, later in pairwise(starts):
         if later.started - earlier.started < _SPACING - _EPSILON:
             text = f"#{later.number} came {later.started - earlier.started:.3f} s after #{earlier.number}"
             yield Violation("pace", text)
+    taken = [call for call in starts if call.status not in _REFUSED or not call.limited_until]
     for span, most in ((_MINUTE, plan.max_per_minute), (_HOUR, plan.max_per_hour)):
-        for first, last in zip(starts, starts[most:], strict=False):
+        for first, last in zip(taken, taken[most:], strict=False):
             if last.started - first.started < span - _EPSILON:
                 text = f"#{first.number} to #{last.number}: more than {most} calls within {span:.0f} s"
                 yield Violation("pace", text)

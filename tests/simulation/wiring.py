@@ -50,6 +50,8 @@ class Outside:
     log: Callable[..., None]
     at_hand: Callable[[str], None]
     emit: Callable[[str], None] = lambda _line: None
+    ledger: str = TABLE
+    gate: str = TABLE
 
 
 class WatchedEngine(Engine):
@@ -100,12 +102,12 @@ class Wiring:
     def dispatch(self) -> Sandbox:
         """Build dispatch once, as its handler does."""
         outside, settings = self._outside, self.settings
-        ledger = Ledger(outside.dynamodb, TABLE)
+        ledger = Ledger(outside.dynamodb, outside.ledger)
         github = GitHub(settings.github, Transport(outside.pool, outside.clock))
         secret = Secret(outside.secrets, GITHUB_SECRET, outside.clock, stages=("AWSCURRENT",))
         gate = Gate(
             outside.dynamodb,
-            TABLE,
+            outside.gate,
             GITHUB_SECRET,
             ledger=ledger,
             pace=Pace(settings.github.max_per_minute, settings.github.max_per_hour),
@@ -132,7 +134,7 @@ class Wiring:
             credentials=credentials,
             trouble=trouble,
             clock=outside.clock,
-            sandbox=f"sandbox-{next(self._names)}",
+            sandbox=f"{outside.ledger}-{next(self._names)}",
         )
         engine = WatchedEngine(
             routes=routes,

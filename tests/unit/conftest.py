@@ -58,6 +58,17 @@ _TABLES = (f"Ledger-{number}" for number in itertools.count())
 @pytest.fixture
 def table(dynamodb: Emulator) -> str:
     """A new, empty table for the ledger."""
+    return new_table(dynamodb)
+
+
+@pytest.fixture
+def other_table(dynamodb: Emulator) -> str:
+    """One more: another stack's."""
+    return new_table(dynamodb)
+
+
+def new_table(dynamodb: Emulator) -> str:
+    """Make a table like the stack's."""
     name = next(_TABLES)
     indexes = {BY_MODEL: ("model", "accepted_at"), BY_STATE: ("state", "updated_at")}
     types = {"id": "S", "model": "S", "accepted_at": "N", "state": "S", "updated_at": "N"}

@@ -10,6 +10,7 @@ from functions.core.delivery import Delivery
 from functions.core.event import STAGE_TRANSITIONED, Event, identify
 from functions.core.settings import GitHubSettings, IngestSettings, RelaySettings, Route, Target
 from functions.dispatch.gate_state import Caller
+from functions.dispatch.pacing import Minutes
 
 NOW = 1_790_000_000.0
 
@@ -85,6 +86,11 @@ def caller(owner: str = "a", **changes: Any) -> Caller:
     """Give somebody who comes to the gate for the first time, with patience for three seconds."""
     usual = Caller(owner, f"{owner}-1", f"{owner}-delivery", booked_at=0.0, credential="key", patience=3.0)
     return replace(usual, **changes)
+
+
+def total(minutes: Minutes) -> int:
+    """Count the calls, or bookings, of all minutes."""
+    return sum(count for count, _ in minutes.values())
 
 
 def lambda_context(remaining_milliseconds: int = 600_000) -> Any:

@@ -12,7 +12,7 @@ from functions.dispatch.batch import BEGIN_SECONDS
 from functions.dispatch.outcome import Dispatched, Wait
 from modelrelay.local.github import GHES_3_17, PRESETS, Fault, Settings
 
-from ..samples import NOW, ROUTE, delivery
+from ..samples import NOW, ROUTE, delivery, total
 from .bench import Bench, summary
 from .conftest import Start
 from .simulator import OLD, refusal
@@ -231,7 +231,7 @@ def test_look_needs_no_turn_among_calls(bench: Bench) -> None:
     bench.clock.naps.clear()
     bench.wait("looking")
     assert bench.clock.naps == []
-    assert sum(bench.gate().calls.values()) == 2
+    assert total(bench.gate().calls) == 2
 
 
 @pytest.mark.parametrize(("route", "silence"), [(ROUTE, NOW + 13), (TITLED, 0), (EVENT, NOW + 13)])

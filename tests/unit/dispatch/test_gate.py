@@ -26,7 +26,7 @@ from functions.dispatch.pacing import Pace
 from modelrelay.local.emulator import Emulator
 
 from ..conftest import Flaky
-from ..samples import NOW, Clock, caller, delivery
+from ..samples import NOW, Clock, caller, delivery, total
 
 STEP = LINE_SLACK * 1.0
 """The distance of two turns in a line."""
@@ -38,7 +38,15 @@ WAIT = 20.0
 class Function:
     """A dispatch function as its gate and ledger see it: it enters, begins a call and ends it."""
 
-    def __init__(self, name: str, client: Any, table: str, clock: Clock, per_minute: int = 60) -> None:
+    def __init__(
+        self,
+        name: str,
+        client: Any,
+        table: str,
+        clock: Clock,
+        per_minute: int = 60,
+        gate_table: str = "",
+    ) -> None:
         self.name = name
         self.aws, self.books = Flaky(client), Flaky(client)
         self.clock = clock
@@ -47,7 +55,7 @@ class Function:
         self.entry = Entry()
         self.gate = Gate(
             self.aws,  # type: ignore[arg-type]  # likewise
-            table,
+            gate_table or table,
             "github-secret",
             ledger=self.ledger,
             pace=Pace(per_minute, 500),
@@ -113,12 +121,14 @@ def three(dynamodb: Emulator, table: str, clock: Clock) -> Function:
 
 def test_good_call_costs_a_read_and_a_write(one: Function, clock: Clock) -> None:
     """Where nothing is wrong the gate is read and written once a call, and waits for nothing."""
-    assert one.admitted() == Ticket(NOW, "one", "one-1", one.delivery.id)
+    assert one.admitted() == Ticket(NOW, "one", "one-1", one.delivery.id, ledger=one.ledger.table)
     one.gate.succeeded()
     assert one.aws.calls == ["get_item", "put_item"]
     assert one.aws.asked[0]["ConsistentRead"]
     assert sum(clock.naps) == 0
     assert one.gate.read() == replace(one.gate.last, revision=1)
+    one.gate.ended(one.gate.last.tickets[0])
+    assert one.aws.calls == ["get_item", "put_item", "get_item"]
 
 
 def test_early_comer_writes_nothing(one: Function, two: Function) -> None:
@@ -249,7 +259,7 @@ def test_second_call_gives_up_and_books(one: Function, two: Function, clock: Clo
     assert NOW + 4 - POLL_SECONDS <= clock.now <= NOW + 4
     state = two.gate.read()
     assert [ticket.owner for ticket in state.tickets] == ["one"]
-    assert sum(state.bookings.values()) == 1
+    assert total(state.bookings) == 1
 
 
 def test_giving_up_takes_nobody_elses_booking(one: Function, two: Function, clock: Clock) -> None:
@@ -261,7 +271,7 @@ def test_giving_up_takes_nobody_elses_booking(one: Function, two: Function, cloc
     one.begin()
     clock.now = turn.at
     assert isinstance(two.enter(wait=4.0, booked_at=turn.at), Later)
-    assert sum(two.gate.read().bookings.values()) == 3
+    assert total(two.gate.read().bookings) == 3
 
 
 def test_ticket_of_the_dead_lapses(one: Function, two: Function, clock: Clock) -> None:
@@ -468,3 +478,46 @@ def test_gate_holds_times_and_names_and_stays(
     assert set(state) == {field.name for field in fields(GateState)}
     assert [set(ticket) for ticket in state["tickets"]] == [{field.name for field in fields(Ticket)}]
     assert state["credential"] == "fingerprint"
+
+
+def test_state_of_a_later_version_is_read(one: Function, table: str) -> None:
+    """After a roll-back, what the newer version wrote besides is ignored, and the rest holds."""
+    one.admitted()
+    key = {"id": {"S": "gate#github-secret"}}
+    client: Any = one.aws
+    item = client.get_item(TableName=table, Key=key)["Item"]
+    state = json.loads(item["gate"]["S"])
+    state["later"] = state["tickets"][0]["later"] = state["learned"]["later"] = 1
+    item["gate"] = {"S": json.dumps(state)}
+    client.put_item(TableName=table, Item=item)
+    assert one.gate.read() == replace(one.gate.last, revision=1)
+
+
+def test_state_of_an_earlier_version_is_read(one: Function, table: str) -> None:
+    """What that did not know is as if nothing had happened yet."""
+    one.admitted()
+    key = {"id": {"S": "gate#github-secret"}}
+    client: Any = one.aws
+    item = client.get_item(TableName=table, Key=key)["Item"]
+    state = json.loads(item["gate"]["S"])
+    del state["learned"], state["ledgers"], state["tickets"][0]["ledger"]
+    item["gate"] = {"S": json.dumps(state)}
+    client.put_item(TableName=table, Item=item)
+    assert one.gate.read().learned == GateState().learned
+    assert one.gate.read().tickets == (replace(one.gate.last.tickets[0], ledger=""),)
+
+
+def test_distance_that_was_learned_is_kept(one: Function, two: Function, clock: Clock) -> None:
+    """Who waits for another's call is as slow after it as refusals have taught."""
+    for _ in range(14):
+        one.call()
+    one.gate.overrun(1)
+    clock.now += 1
+    one.admitted(patience=9.0)
+    clock.now += 4
+    one.begin()
+    one.end(one.gate.succeeded)
+    two.admitted(patience=9.0)
+    learned = two.gate.last.learned
+    assert 0 < learned.per_minute < 14
+    assert clock.now >= one.entry.called_at + 60 / learned.per_minute

@@ -38,7 +38,7 @@ from functions.dispatch.pacing import Pace
 from modelrelay.local.emulator import Emulator
 from modelrelay.local.github import PRESETS
 
-from ..samples import NOW, Clock, caller, delivery
+from ..samples import NOW, Clock, caller, delivery, total
 from .bench import HOUR, SECRET, Bench
 
 PACE = Pace(per_minute=60, per_hour=500)
@@ -108,7 +108,7 @@ def test_pause_gives_and_takes_no_turns() -> None:
     assert (same, decision) == (lined_up, Later(NOW + 31, PAUSED))
     state, ticket = enter(resume(same, NOW + 20), PACE, caller("b", booked_at=NOW + 1), NOW + 31)
     assert isinstance(ticket, Ticket)
-    assert sum(state.bookings.values()) == 2
+    assert total(state.bookings) == 2
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -256,7 +256,7 @@ def test_operator_and_functions_overwrite_nothing_of_each_other(
 
     store.change(change)
     state = store.read()
-    assert (state.name(NOW), sum(state.calls.values())) == (PAUSED, 1)
+    assert (state.name(NOW), total(state.calls)) == (PAUSED, 1)
 
 
 def test_delivery_keeps_its_turn_through_a_pause(bench: Bench, store: GateStore) -> None:

@@ -55,6 +55,8 @@ def function(
     monkeypatch.setenv("QUEUE_URL", "http://127.0.0.1/queue")
     monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", "http://127.0.0.1/dead")
     monkeypatch.setenv("GITHUB_SECRET_ID", "github")
+    monkeypatch.setenv("GATE_TABLE", table)
+    monkeypatch.setenv("GATE_NAME", "github")
     monkeypatch.setenv("LEDGER_TABLE", table)
     monkeypatch.setenv(NAMESPACE_VARIABLE, "ModelRelay")
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", dynamodb.url)

@@ -85,6 +85,11 @@ def limited(seconds: float | None, detail: str = "", status: int = 429) -> Judge
     return Limited(told(status, detail), seconds, "rate-limited")
 
 
+def quota_gone(seconds: float | None, detail: str = "", status: int = 429) -> Judged:
+    """Give the meaning of an hour's quota that is used up."""
+    return Limited(told(status, detail), seconds, "rate-limited", secondary=False)
+
+
 def rejected(reason: str, detail: str = "", status: int = 403) -> Judged:
     """Give the meaning of a credential that is not taken."""
     return Rejected(told(status, detail), f"credential-{reason}")
@@ -151,17 +156,17 @@ POLICY: dict[str, tuple[Answer, Judged]] = {
     "retry-after a fraction": (after("1.5"), limited(None)),
     "retry-after no such year": (after("1 Jan 99999999999 0:00:00 GMT"), limited(None)),
     "retry-after no such zone": (after("1 Jan 2024 0:00:00 +99999999999999"), limited(None)),
-    "retry-after comes before the reset": (reset(at(90), retry_after="5"), limited(5, status=403)),
-    "reset instead of a garbage retry-after": (reset(at(90), retry_after="soon"), limited(91, status=403)),
-    "403 reset": (reset(at(90), PRIMARY), limited(91, PRIMARY, 403)),
-    "429 reset": (reset(at(90), PRIMARY, 429), limited(91, PRIMARY)),
-    "reset without a word": (reset(at(90)), limited(91, status=403)),
-    "reset comes before the text": (reset(at(90), SECONDARY), limited(91, SECONDARY, 403)),
-    "reset in the past": (reset(at(-90)), limited(1, status=403)),
-    "reset in a week": (reset(at(7 * 86_400)), limited(DAY, status=403)),
-    "reset never": (reset("9" * 5_000), limited(DAY, status=403)),
-    "reset garbage": (reset("soon", PRIMARY), limited(None, PRIMARY, 403)),
-    "nothing remains, no reset": (answer(403, x_ratelimit_remaining="0"), limited(None, status=403)),
+    "retry-after comes before the reset": (reset(at(90), retry_after="5"), quota_gone(5, status=403)),
+    "reset instead of a garbage retry-after": (reset(at(90), retry_after="soon"), quota_gone(91, status=403)),
+    "403 reset": (reset(at(90), PRIMARY), quota_gone(91, PRIMARY, 403)),
+    "429 reset": (reset(at(90), PRIMARY, 429), quota_gone(91, PRIMARY)),
+    "reset without a word": (reset(at(90)), quota_gone(91, status=403)),
+    "reset comes before the text": (reset(at(90), SECONDARY), quota_gone(91, SECONDARY, 403)),
+    "reset in the past": (reset(at(-90)), quota_gone(1, status=403)),
+    "reset in a week": (reset(at(7 * 86_400)), quota_gone(DAY, status=403)),
+    "reset never": (reset("9" * 5_000), quota_gone(DAY, status=403)),
+    "reset garbage": (reset("soon", PRIMARY), quota_gone(None, PRIMARY, 403)),
+    "nothing remains, no reset": (answer(403, x_ratelimit_remaining="0"), quota_gone(None, status=403)),
     "some remain, and text": (
         reset(at(90), SECONDARY, x_ratelimit_remaining="12"),
         limited(None, SECONDARY, 403),

@@ -6,9 +6,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.dispatch.pacing import Minutes, Pace, after, counted, merged, since, until
+from functions.dispatch.pacing import (
+    Minutes,
+    Pace,
+    after,
+    counted,
+    in_hour_before,
+    in_minute_before,
+    merged,
+    since,
+    until,
+)
 
-from ..samples import NOW
+from ..samples import NOW, total
 
 HOUR, MINUTE = 3600, 60
 SLACK = 40.0
@@ -17,18 +27,19 @@ SLACK = 40.0
 MIDDLE = int(NOW // MINUTE)
 GAPS = st.one_of(st.floats(0, 2), st.floats(0, 90), st.floats(0, 2 * HOUR))
 PACES = st.builds(Pace, per_minute=st.integers(1, 120), per_hour=st.integers(1, 8))
-COUNTS = st.dictionaries(st.integers(MIDDLE - 90, MIDDLE + 90), st.integers(1, 3), max_size=30)
+CALLS = st.tuples(st.integers(1, 3), st.integers(1, 60))
+COUNTS = st.dictionaries(st.integers(MIDDLE - 90, MIDDLE + 90), CALLS, max_size=30)
 MOMENTS = st.floats(NOW - HOUR, NOW + HOUR)
 
 
 def has_room(pace: Pace, minutes: Minutes, moment: float) -> bool:
     """Tell whether a call at a moment fits into the hour before, whenever in their minutes the others were.
 
-    Of a minute's calls each was a second before the next at the latest, and none before the minute's begin.
+    Of a minute's calls each was a second before the next at the latest.
     """
     latest = [
-        max((minute + 1) * MINUTE - seconds, minute * MINUTE)
-        for minute, count in minutes.items()
+        minute * MINUTE + last - seconds
+        for minute, (count, last) in minutes.items()
         if minute * MINUTE <= moment
         for seconds in range(count)
     ]
@@ -37,7 +48,8 @@ def has_room(pace: Pace, minutes: Minutes, moment: float) -> bool:
 
 def granted(pace: Pace, gaps: list[float]) -> list[float]:
     """Give the times at which callers may call who come one after the other, with gaps between them."""
-    now, last, minutes, times = NOW, 0.0, dict[int, int](), []
+    minutes: Minutes = {}
+    now, last, times = NOW, 0.0, []
     for gap in gaps:
         now += gap
         last = pace.earliest(minutes, max(now, last + pace.spacing))
@@ -76,7 +88,7 @@ def test_nobody_waits_longer_than_the_hour_and_its_slack(pace: Pace, gaps: list[
     """A call comes 100 s after it would just fit, at the latest: a minute's calls may all be at its end."""
     calls = granted(pace, gaps)
     start = calls[-1] + rest
-    minutes: dict[int, int] = {}
+    minutes: Minutes = {}
     for call in calls:
         minutes = counted(minutes, call)
     fits = max(start, calls[-pace.per_hour] + HOUR) if len(calls) >= pace.per_hour else start
@@ -120,9 +132,9 @@ def test_the_first_moment_with_room_is_given(pace: Pace, minutes: Minutes, start
         "slack",
     ],
 )
-def test_hour_of_two_calls(minutes: Minutes, start: float, found: float) -> None:
+def test_hour_of_two_calls(minutes: dict[int, int], start: float, found: float) -> None:
     """A full hour is waited out, call by call; what is booked for later is in nobody's way."""
-    assert Pace(60, 2).earliest(minutes, start) == found
+    assert Pace(60, 2).earliest({each: (count, 60) for each, count in minutes.items()}, start) == found
 
 
 @settings(deadline=None, max_examples=200)
@@ -138,8 +150,8 @@ def test_what_is_forgotten_was_not_needed(pace: Pace, minutes: Minutes, now: flo
 @pytest.mark.parametrize("minute", range(MIDDLE - 64, MIDDLE - 57))
 def test_minute_is_kept_as_long_as_it_counts(minute: int, now: float) -> None:
     """A minute is forgotten in the moment from which it is in nobody's way, not earlier and not later."""
-    counts = Pace(60, 1).earliest({minute: 1}, now) > now
-    assert bool(since({minute: 1}, now)) is counts
+    counts = Pace(60, 1).earliest({minute: (1, 60)}, now) > now
+    assert bool(since({minute: (1, 60)}, now)) is counts
 
 
 @settings(deadline=None, max_examples=200)
@@ -147,10 +159,48 @@ def test_minute_is_kept_as_long_as_it_counts(minute: int, now: float) -> None:
 def test_booking_can_be_taken_back(minutes: Minutes, moment: float) -> None:
     """A booking that is taken back leaves no trace, and what is empty is not kept."""
     booked = counted(minutes, moment)
-    assert sum(booked.values()) == sum(minutes.values()) + 1
+    assert total(booked) == total(minutes) + 1
     assert all(type(minute) is int for minute in booked)
-    assert counted(booked, moment, -1) == minutes
+    freed = counted(booked, moment, -1)
+    assert {minute: count for minute, (count, _) in freed.items()} == {
+        minute: count for minute, (count, _) in minutes.items()
+    }
     assert counted({}, moment, -1) == {}
+
+
+@pytest.mark.parametrize(("seconds", "last"), [(0.0, 1), (0.999, 1), (1.0, 2), (59.999, 60)])
+def test_last_call_of_a_minute_leaves_the_hour_when_it_was_made(seconds: float, last: int) -> None:
+    """A minute's calls don't count until the minute's end, but as long as the last of them, to the second."""
+    moment = MIDDLE * 60 + seconds
+    minutes = counted({}, moment)
+    assert minutes == {MIDDLE: (1, last)}
+    assert counted(minutes, MIDDLE * 60) == {MIDDLE: (2, last)}
+    assert Pace(60, 1).earliest(minutes, moment) == MIDDLE * 60 + last + HOUR + SLACK
+
+
+@settings(deadline=None, max_examples=200)
+@given(PACES, st.lists(GAPS, min_size=1, max_size=40))
+def test_the_last_minute_is_counted(pace: Pace, gaps: list[float]) -> None:
+    """All calls of the minute before are counted, and none that are older than two."""
+    calls = granted(pace, gaps)
+    minutes: Minutes = {}
+    for call in calls:
+        minutes = counted(minutes, call)
+    now = calls[-1]
+    found = in_minute_before(minutes, now, pace.spacing)
+    assert (
+        sum(call > now - MINUTE for call in calls) <= found <= sum(call > now - 2 * MINUTE for call in calls)
+    )
+    assert found <= MINUTE / pace.spacing + 1
+
+
+@settings(deadline=None, max_examples=200)
+@given(COUNTS, MOMENTS)
+def test_hour_has_room_when_fewer_are_in_it(minutes: Minutes, moment: float) -> None:
+    """The number that is told is the one that the limit is held against."""
+    found = in_hour_before(minutes, moment)
+    assert Pace(60, found + 1).earliest(minutes, moment) == moment
+    assert found == 0 or Pace(60, found).earliest(minutes, moment) > moment
 
 
 @settings(deadline=None, max_examples=200)
@@ -159,7 +209,7 @@ def test_what_is_counted_in_two_places_is_added_up(some: Minutes, others: Minute
     """Calls and bookings count alike."""
     together = merged(some, others)
     assert together == merged(others, some)
-    assert sum(together.values()) == sum(some.values()) + sum(others.values())
+    assert total(together) == total(some) + total(others)
 
 
 @settings(deadline=None, max_examples=200)
@@ -167,5 +217,5 @@ def test_what_is_counted_in_two_places_is_added_up(some: Minutes, others: Minute
 def test_bookings_are_told_apart_by_a_moment(minutes: Minutes, moment: float) -> None:
     """What was counted by then and what is booked from then on share the minute itself alone."""
     early, late = until(minutes, moment), after(minutes, moment)
-    assert early == {minute: count for minute, count in minutes.items() if minute * MINUTE <= moment}
-    assert late == {minute: count for minute, count in minutes.items() if (minute + 1) * MINUTE > moment}
+    assert early == {minute: calls for minute, calls in minutes.items() if minute * MINUTE <= moment}
+    assert late == {minute: calls for minute, calls in minutes.items() if (minute + 1) * MINUTE > moment}

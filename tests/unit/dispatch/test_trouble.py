@@ -179,7 +179,7 @@ def test_failed_handshake_was_never_sent(bench: Bench) -> None:
         (refusal(503), 1, 0, ""),
         (Fault(drop="before"), 1, 0, ""),
         (PRESETS["garbage"], 1, 0, ""),
-        (refusal(429, retry_after="5"), 0, 0, "rate-limited"),
+        (refusal(429, retry_after="5"), 0, 1, "rate-limited"),
         (refusal(429), 0, 1, "rate-limited"),
         (refusal(403), 0, 0, "credential-not-permitted"),
         (PRESETS["unprocessable"], 0, 0, ""),
@@ -200,3 +200,39 @@ def test_gate_is_told_before_the_outcome_is_settled(bench: Bench) -> None:
     bench.simulator.inject(refusal(429, retry_after="90"))
     bench.attempt()
     assert bench.hooks.calls[-3:] == ["get gate", "put gate", "put waiting"]
+
+
+def busy(bench: Bench) -> None:
+    """Make a dozen calls, one after the other."""
+    for version in range(12):
+        bench.attempt(delivery(model_name=f"busy-{version}"))
+        bench.clock.now += 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "per_minute"),
+    [
+        (refusal(429, "Slow down.", retry_after="5"), 11),
+        (refusal(403, "You have exceeded a secondary rate limit"), 11),
+        (refusal(403, "Used up.", retry_after="5", x_ratelimit_remaining="0"), 0),
+        (refusal(503), 0),
+    ],
+    ids=["429", "403", "the hour's quota", "no limit"],
+)
+def test_refusal_above_a_secondary_limit_teaches(bench: Bench, fault: Fault, per_minute: int) -> None:
+    """Only where the hour's quota has some left was it our pace."""
+    busy(bench)
+    bench.simulator.inject(fault)
+    bench.attempt()
+    assert bench.gate().learned.per_minute == per_minute
+
+
+def test_refused_look_teaches_nothing(bench: Bench) -> None:
+    """The pace is that of calls which start something."""
+    bench.simulator.inject(Fault(drop="before"))
+    bench.attempt()
+    bench.clock.now += 30
+    busy(bench)
+    bench.simulator.inject(refusal(429, "Slow down.", retry_after="5"))
+    bench.wait("rate-limited")
+    assert (bench.looks, bench.gate().limits, bench.gate().learned.until) == (1, 1, 0.0)

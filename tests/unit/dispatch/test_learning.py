@@ -1,0 +1,191 @@
+"""What refusals teach: fewer calls a minute or an hour than we are set to, for some hours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from functions.dispatch.gate_state import (
+    MAX_PAUSE_SECONDS,
+    RATE_LIMITED,
+    GateState,
+    Later,
+    Ticket,
+    enter,
+    limited,
+    overrun,
+    succeeded,
+)
+from functions.dispatch.learning import LEARNED_SECONDS, Learned, refused
+from functions.dispatch.pacing import Minutes, Pace, counted
+
+from ..samples import NOW, caller, total
+
+PACE = Pace(per_minute=60, per_hour=500)
+HOUR, MINUTE = 3600, 60
+
+
+def made(*moments: float) -> Minutes:
+    """Count calls."""
+    minutes: Minutes = {}
+    for moment in moments:
+        minutes = counted(minutes, moment)
+    return minutes
+
+
+def burst(number: int, ended: float, spacing: float = 1.0) -> list[float]:
+    """Give the times of calls one after the other."""
+    return [ended - spacing * each for each in reversed(range(number))]
+
+
+FULL_MINUTE = made(*burst(27, NOW - 1))
+HOUR_AGO = made(*burst(300, NOW - 3000))
+
+
+@pytest.mark.parametrize(
+    ("calls", "refusals", "per_minute", "per_hour"),
+    [
+        (FULL_MINUTE, 1, 26, 500),
+        (FULL_MINUTE, 2, 0, 0),
+        (HOUR_AGO, 1, 0, 0),
+        (HOUR_AGO, 2, 60, 300),
+        (made(*burst(49, NOW - 3000)), 2, 0, 0),
+        (made(*burst(50, NOW - 3000)), 2, 60, 50),
+        (made(*burst(10, NOW - 1)), 1, 0, 0),
+        (made(*burst(11, NOW - 1)), 1, 10, 500),
+        ({}, 1, 0, 0),
+        ({}, 9, 0, 0),
+    ],
+    ids=[
+        "many in the minute",
+        "the minute is not over",
+        "few in the minute",
+        "few in the minute again",
+        "less than a tenth of the hour",
+        "a tenth of the hour",
+        "too few for a minute's limit",
+        "just enough for one",
+        "none",
+        "none, again and again",
+    ],
+)
+def test_refusal_tells_which_limit_is_full(
+    calls: Minutes, refusals: int, per_minute: int, per_hour: int
+) -> None:
+    """Many calls in the last minute speak for its limit; few, once a pause has not helped, for the hour's."""
+    learned, _ = refused(Learned(), PACE, calls, refusals, NOW)
+    assert (learned.per_minute, learned.per_hour) == (per_minute, per_hour)
+    assert learned.until == (NOW + LEARNED_SECONDS if per_hour else 0.0)
+
+
+def test_full_hour_is_tried_again_when_a_fifth_has_left_it() -> None:
+    """What may be far below our own number is looked for in steps, and not call by call."""
+    _, room_at = refused(Learned(), PACE, made(*burst(300, NOW - 3300)), 2, NOW)
+    assert room_at == pytest.approx(NOW + 3600 + 40 - 3300 - 240, abs=2)
+
+
+def test_what_was_learned_is_forgotten() -> None:
+    """The cause may be over, and a limit that stands is learned again."""
+    learned = Learned(26, 166, NOW + LEARNED_SECONDS)
+    assert learned.pace(PACE, NOW) == Pace(26, 166)
+    assert learned.pace(PACE, NOW + LEARNED_SECONDS) == PACE
+    assert learned.pace(Pace(10, 20), NOW) == Pace(10, 20)
+    assert Learned(0, 166, NOW + 1).pace(PACE, NOW) == Pace(60, 166)
+
+
+def test_refusal_makes_the_gate_slower_for_all() -> None:
+    """Whoever comes next keeps the distance that was learned."""
+    state = overrun(GateState(calls=made(*burst(28, NOW)), last_at=NOW), PACE, NOW, 60)
+    assert (state.learned.per_minute, state.closed_until, state.reason) == (26, NOW + 60, RATE_LIMITED)
+    state, first = enter(state, PACE, caller(), NOW + 60)
+    state, second = enter(succeeded(state), PACE, caller("b"), NOW + 60)
+    assert isinstance(first, Ticket)
+    assert second == Ticket(NOW + 60 + MINUTE / 26, "b", "b-1", "b-delivery")
+    _, third = enter(state, PACE, caller("c", patience=0.0), NOW + 63)
+    assert third.at == pytest.approx(NOW + 60 + 2 * MINUTE / 26, abs=0.001)
+
+
+def test_refused_call_is_not_counted() -> None:
+    """What GitHub did not take uses up nothing."""
+    state = GateState(calls=made(NOW - 1, NOW), last_at=NOW)
+    assert total(overrun(state, PACE, NOW, 60).calls) == 1
+
+
+@pytest.mark.parametrize(("refusals", "pause"), [(1, 60), (2, 120), (3, 240), (4, 480), (5, 900), (9, 900)])
+def test_pauses_grow_while_the_hour_stays_full(refusals: int, pause: float) -> None:
+    """GitHub names a minute each time; it is asked again and again only where that helps."""
+    calls = made(*burst(300, NOW - 120))
+    state = overrun(GateState(calls=calls, limits=refusals - 1), PACE, NOW, 60)
+    assert state.closed_until - NOW == min(pause, MAX_PAUSE_SECONDS)
+
+
+def test_named_pause_is_never_shortened() -> None:
+    """What GitHub asks for stands, whatever was learned."""
+    state = overrun(GateState(calls=HOUR_AGO, limits=1), PACE, NOW, 3000)
+    assert state.closed_until == NOW + 3000
+
+
+def test_unnamed_pauses_grow_with_every_refusal() -> None:
+    """After a refusal with a time, one without a time is the second one."""
+    assert limited(limited(GateState(), NOW, 10), NOW, None).closed_until == NOW + 120
+
+
+class GitHub:
+    """One that allows so many calls a minute and an hour, and asks for a minute of silence."""
+
+    def __init__(self, per_minute: int, per_hour: int) -> None:
+        self.per_minute, self.per_hour = per_minute, per_hour
+        self.taken: list[float] = []
+        self.refused = 0
+
+    def call(self, now: float) -> bool:
+        """Take a call, or refuse it."""
+        full = self._since(now - MINUTE) >= self.per_minute or self._since(now - HOUR) >= self.per_hour
+        self.refused += full
+        if not full:
+            self.taken.append(now)
+        return not full
+
+    def _since(self, moment: float) -> int:
+        return sum(each > moment for each in reversed(self.taken[-self.per_hour :]))
+
+
+def worked_off(github: GitHub, number: int) -> Iterator[float]:
+    """Work a backlog off, one after the other, as the gate allows."""
+    state, now, booked_at = GateState(), NOW, 0.0
+    while number:
+        state, decision = enter(state, PACE, caller(booked_at=booked_at), now)
+        now = max(now, decision.at)
+        booked_at = decision.at if isinstance(decision, Later) else 0.0
+        if isinstance(decision, Ticket) and github.call(now):
+            state, number = succeeded(state), number - 1
+            yield now
+        elif isinstance(decision, Ticket):
+            state = overrun(state, PACE, now, MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("per_minute", "per_hour", "refusals"),
+    [(80, 500, 0), (60, 500, 0), (26, 166, 8), (26, 500, 3), (80, 166, 6), (80, 450, 6), (40, 300, 8)],
+)
+def test_limits_below_ours_are_found_and_kept(per_minute: int, per_hour: int, refusals: int) -> None:
+    """A day's backlog meets a handful of refusals every three hours, and is hardly slower than it must be."""
+    github = GitHub(per_minute, per_hour)
+    number = per_hour * 9
+    times = list(worked_off(github, number))
+    assert github.refused <= 3 * refusals
+    assert times[-1] - times[0] <= 1.06 * 8 * HOUR + HOUR
+
+
+def test_lifted_limit_is_used_again() -> None:
+    """Three hours after the last refusal, what we are set to holds again."""
+    github = GitHub(26, 166)
+    times = worked_off(github, 5000)
+    while (now := next(times)) < NOW + 2 * HOUR:
+        pass
+    github.per_minute, github.per_hour = 80, 500
+    later = [
+        each for each in times if now + LEARNED_SECONDS + HOUR <= each < now + LEARNED_SECONDS + 2 * HOUR
+    ]
+    assert 450 <= len(later) <= 500
