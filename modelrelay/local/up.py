@@ -112,14 +112,15 @@ def up(options: Options, progress: Progress) -> None:
 def _local_context(given: Mapping[str, Any], target: GitHubTarget) -> dict[str, Any]:
     """Point the pipeline at the GitHub of this run, enable every sender, and leave out what only AWS has.
 
-    That is: secrets and networks that exist already, callers' addresses, and people's mail.
+    That is: secrets, networks and stacks that exist already, callers' addresses, and people's mail.
     """
     ours = configuration.chosen(given)
     relay = configuration.settings(given).relay.model_dump(mode="json", exclude_unset=True)
     for only_on_aws in ("vpc", "alarms"):
         relay.pop(only_on_aws, None)
     relay["github"] = {**relay.get("github", {}), "api_url": target.api_url}
-    relay["github"].pop("secret_name", None)
+    for only_on_aws in ("secret_name", "same_credential_as"):
+        relay["github"].pop(only_on_aws, None)
     relay["ingest"] = {**relay.get("ingest", {}), "senders": list(SENDERS)}
     for only_on_aws in ("secret_names", "allowed_cidrs", "domain"):
         relay["ingest"].pop(only_on_aws, None)

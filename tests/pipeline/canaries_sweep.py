@@ -71,12 +71,7 @@ class Sweep:
 
     def reaches(self, state: str, *deliveries: str) -> None:
         """Wait until deliveries are in a state."""
-        eventually(lambda: all(self._state(each) == state for each in deliveries))
-
-    def _state(self, delivery: str) -> str:
-        table = self.pipeline.ready["outputs"]["LedgerTableName"]
-        answer = self.pipeline.client("dynamodb").get_item(TableName=table, Key={"id": {"S": delivery}})
-        return str(answer.get("Item", {}).get("state", {}).get("S", ""))
+        eventually(lambda: all(self.pipeline.state(each) == state for each in deliveries))
 
     def _fault(self, model: str, quoted: list[str], fault: Mapping[str, Any]) -> dict[str, Any]:
         """Make GitHub answer once in words that quote what they should not."""

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -112,15 +113,9 @@ class Pipeline:
         return str(delivery["id"])
 
     def client(self, service: Any) -> Any:
-        """Make an AWS client."""
-        return boto3.client(
-            service,
-            endpoint_url=self.ready["aws_endpoint_url"],
-            region_name=self.ready["region"],
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-            verify=self.ready.get("ca_bundle"),
-        )
+        """Give the AWS client, which is made once."""
+        ready = self.ready
+        return aws_client(service, ready["aws_endpoint_url"], ready["region"], ready.get("ca_bundle"))
 
     def cli(self, *arguments: str, given: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
         """Run the operator's command line against the pipeline, as a person does; `given` is piped in."""
@@ -203,7 +198,13 @@ class Pipeline:
 
     def attempts(self, delivery: str) -> list[Any]:
         """Give dispatch's log lines about a delivery."""
-        return [line for line in self.log("Dispatch") if line.get("delivery") == delivery]
+        return [line for line in self.log("Dispatch", delivery) if line.get("delivery") == delivery]
+
+    def state(self, delivery: str) -> str:
+        """Give the state that the ledger has of a delivery, "" for one that it does not know."""
+        table = self.ready["outputs"]["LedgerTableName"]
+        answer = self.client("dynamodb").get_item(TableName=table, Key={"id": {"S": delivery}})
+        return str(answer.get("Item", {}).get("state", {}).get("S", ""))
 
     def entry(self, delivery: str) -> Any:
         """Give what the ledger says of a delivery, as plain values."""
@@ -218,20 +219,34 @@ class Pipeline:
         answer = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
         return sum(int(answer["Attributes"][name]) for name in names)
 
-    def log(self, function: str) -> list[Any]:
-        """Give a function's structured log lines."""
-        lines = [line for name, line in self.messages() if f"{function}Log" in name and line.startswith("{")]
-        return [json.loads(line) for line in lines]
+    def log(self, function: str, word: str = "") -> list[Any]:
+        """Give a function's structured log lines, or those with a word."""
+        lines = [line for _, line in self.messages(f"{function}Log", word)]
+        return [json.loads(line) for line in lines if line.startswith("{")]
 
-    def messages(self) -> list[tuple[str, str]]:
-        """Give everything that was ever logged, with its log group."""
+    def messages(self, group: str = "", word: str = "") -> list[tuple[str, str]]:
+        """Give everything that was ever logged, with its log group; or what some groups have with a word."""
         logs = self.client("logs")
-        names = [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]
+        names = [each["logGroupName"] for each in logs.describe_log_groups()["logGroups"]]
         return [
             (name, event["message"])
             for name in names
-            for event in logs.filter_log_events(logGroupName=name)["events"]
+            if group in name
+            for event in logs.filter_log_events(logGroupName=name, filterPattern=word)["events"]
         ]
+
+
+@cache
+def aws_client(service: Any, url: str, region: str, ca_bundle: str | None) -> Any:
+    """Make an AWS client, once for each service and pipeline: it takes longer than most calls."""
+    return boto3.client(
+        service,
+        endpoint_url=url,
+        region_name=region,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        verify=ca_bundle,
+    )
 
 
 def _told(body: Mapping[str, Any]) -> Mapping[str, Any]:
