@@ -16,7 +16,7 @@ import rich.table
 from benchmarks import bundles, machine
 from benchmarks.frame import QUICK_RUNS, Plan, Spread, Table
 
-MODULES: Final = ("size", "memory", "cold", "warm", "end_to_end", "drain", "cost")
+MODULES: Final = ("size", "memory", "cold", "memory_size", "warm", "end_to_end", "drain", "cost")
 """Each is a module of this package with `run`. Adding one is its module and its name here."""
 
 RESULTS: Final = Path(__file__).with_name("results.json")

@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,10 @@ from infra.bundling import ROOT
 MEMORY: Final = "memory"
 UNITS: Final = {"init": "ms", "answer": "ms", "cpu": "ms", MEMORY: "MB"}
 _SECONDS: Final = 60
+
+
+Around = Callable[[int, Callable[[], bool]], AbstractContextManager[Any]]
+"""What surrounds a process from its start to its answer: told its id, and whether it has asked for work."""
 
 
 class ColdStartError(Exception):
@@ -96,7 +101,11 @@ def candidates(settings: str, before: str = "") -> dict[str, Candidate]:
     return found
 
 
-def measure(candidate: Candidate, stand_in: StandIn) -> dict[str, float]:
+def _undisturbed(_process: int, _has_started: Callable[[], bool]) -> AbstractContextManager[Any]:
+    return nullcontext()
+
+
+def measure(candidate: Candidate, stand_in: StandIn, around: Around = _undisturbed) -> dict[str, float]:
     """Start a candidate, let it answer once, and end it.
 
     Returns:
@@ -112,7 +121,8 @@ def measure(candidate: Candidate, stand_in: StandIn) -> dict[str, float]:
         process = subprocess.Popen(  # noqa: S603 - what is measured
             line, cwd=candidate.folder, env=environment(api, stand_in), stdout=log, stderr=log
         )
-        api.done.wait(_SECONDS)
+        with around(process.pid, lambda: bool(api.asked_at)):
+            api.done.wait(_SECONDS)
         peak = memory(process.pid)
         process.send_signal(signal.SIGKILL)
         _, _, used = os.wait4(process.pid, 0)

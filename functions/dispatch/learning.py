@@ -4,27 +4,34 @@ Its secondary limits can't be asked for ("Rate limits for the REST API"), change
 what others do with the same credential. A refusal does not say which limit it is about either. But it comes
 when that one is full, so the calls that were made before it tell how much it holds:
 
-    the first one, after many calls in a minute ──► may be the minute's: fewer a minute from now on
-    another one, after a minute with few calls ───► must be the hour's: fewer an hour from now on
+    twice after about as many calls in a minute ────► the minute's: fewer a minute from now on
+    three in a row, the minute before having few ───► the hour's: fewer an hour from now on
 
-What was learned is forgotten after some hours, because whatever was the cause may be over.
+One refusal alone says little: whoever else uses the credential may have caused it. What was learned is
+forgotten after some hours, because whatever was the cause may be over.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from functions.dispatch.pacing import Minutes, Pace, in_hour_before, in_minute_before
 
 LEARNED_SECONDS: Final = 3 * 3600.0
-"""How long what was learned holds: to learn a lasting limit again takes about three refusals."""
+"""How long what was learned holds: to learn a lasting limit again takes two or three refusals."""
 
 _LEAST_PART: Final = 10
 """No less than a tenth of what we are set to: what leaves us less is somebody else's doing."""
 
 _FEW_PART: Final = 50
 """Of the hour's calls, so few in a minute that it is not the minute's limit: sixty such fill the hour."""
+
+_LIKENESS: Final = 1 / 8
+"""By which part two minutes' numbers of calls may differ and be about the same."""
+
+_CERTAIN: Final = 3
+"""So many refusals in a row, over three minutes and more, are no accident."""
 
 _LOOK_PART: Final = 0.8
 """A limit that is far below what we called is found in steps of a fifth."""
@@ -37,11 +44,13 @@ class Learned:
     Attributes:
         per_minute: In a minute, spread evenly.
         per_hour: In an hour.
-        until: How long that holds, in epoch seconds.
+        suspected: In the minute before the last refusal, where that may be the cause.
+        until: How long all that holds, in epoch seconds.
     """
 
     per_minute: int = 0
     per_hour: int = 0
+    suspected: int = 0
     until: float = 0.0
 
     def pace(self, pace: Pace, now: float) -> Pace:
@@ -67,21 +76,31 @@ def refused(learned: Learned, pace: Pace, calls: Minutes, refusals: int, now: fl
     Returns:
         What is known now, and the time from which there may be room again.
     """
-    known = learned.pace(pace, now)
-    in_minute = in_minute_before(calls, now, known.spacing)
-    is_first, are_few = refusals == 1, in_minute <= pace.per_hour // _FEW_PART
-    if is_first and not are_few:
-        return Learned(in_minute - 1, known.per_hour, now + LEARNED_SECONDS), now
-    if are_few and not is_first:
-        return _from_hour(learned, pace, calls, now)
+    learned = learned if now < learned.until else Learned()
+    in_minute = in_minute_before(calls, now, learned.pace(pace, now).spacing)
+    are_few = in_minute <= pace.per_hour // _FEW_PART
+    if refusals == 1 and not are_few:
+        return _from_minute(learned, in_minute, now), now
+    if refusals > 1 and are_few:
+        return _from_hour(learned, pace, calls, refusals, now)
     return learned, now
 
 
-def _from_hour(learned: Learned, pace: Pace, calls: Minutes, now: float) -> tuple[Learned, float]:
-    known = learned.pace(pace, now)
+def _from_minute(learned: Learned, in_minute: int, now: float) -> Learned:
+    until = now + LEARNED_SECONDS
+    if abs(in_minute - learned.suspected) <= in_minute * _LIKENESS:
+        return replace(learned, per_minute=in_minute - 1, until=until)
+    return replace(learned, suspected=in_minute, until=until)
+
+
+def _from_hour(
+    learned: Learned, pace: Pace, calls: Minutes, refusals: int, now: float
+) -> tuple[Learned, float]:
     in_hour = in_hour_before(calls, now)
     if in_hour < pace.per_hour // _LEAST_PART:
         return learned, now
-    fewer = Pace(known.per_minute, int(in_hour * _LOOK_PART) + 1)
-    per_hour = min(known.per_hour, in_hour)
-    return Learned(known.per_minute, per_hour, now + LEARNED_SECONDS), fewer.earliest(calls, now)
+    room_at = Pace(pace.per_minute, int(in_hour * _LOOK_PART) + 1).earliest(calls, now)
+    if refusals < _CERTAIN:
+        return learned, room_at
+    per_hour = min(learned.per_hour or pace.per_hour, in_hour)
+    return replace(learned, per_hour=per_hour, until=now + LEARNED_SECONDS), room_at

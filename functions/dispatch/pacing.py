@@ -62,8 +62,8 @@ def in_hour_before(minutes: Minutes, moment: float) -> int:
 def in_minute_before(minutes: Minutes, moment: float, spacing: float) -> int:
     """Count the calls of the minute before a moment: so many at the most, where they are a spacing apart."""
     number, into = divmod(moment, _MINUTE)
-    now, earlier = (minutes.get(int(number) - ago, (0, 0))[0] for ago in (0, 1))
-    return now + min(earlier, math.ceil((_MINUTE - into) / spacing))
+    (current, _), (earlier, last) = (minutes.get(int(number) - ago, (0, 0)) for ago in (0, 1))
+    return current + min(earlier, max(0, math.floor((last - into) / spacing) + 1))
 
 
 def _leaving(minutes: Minutes, moment: float) -> dict[int, int]:

@@ -24,14 +24,20 @@ def view(state: GateState, now: float) -> dict[str, Any]:
         "state": state.name(now).partition(":")[0],
         "closed": closed if state.reason else None,
         "paused": paused(state) if now < state.paused_until else None,
-        "learned": learned(state.learned) if now < state.learned.until else None,
+        "learned": learned(state.learned, now),
         "ledgers": list(state.ledgers),
     }
 
 
-def learned(found: Learned) -> dict[str, Any]:
+def learned(found: Learned, now: float) -> dict[str, Any] | None:
     """Give the most calls that GitHub's refusals have taught, and until when that holds."""
-    return {"per_minute": found.per_minute, "per_hour": found.per_hour, "until": iso(found.until)}
+    if now >= found.until or not (found.per_minute or found.per_hour):
+        return None
+    return {
+        "per_minute": found.per_minute or None,
+        "per_hour": found.per_hour or None,
+        "until": iso(found.until),
+    }
 
 
 def paused(state: GateState) -> dict[str, Any]:
@@ -59,10 +65,9 @@ def sentences(seen: dict[str, Any], now: float) -> list[str]:
         lines.append(f"{closed['means']} {closed['next']}")
     lines = lines or ["open"]
     if found := seen["learned"]:
-        lines.append(
-            f"GitHub refused more, so at most {found['per_minute']} calls a minute and {found['per_hour']} "
-            f"an hour until {local(found['until'])}"
-        )
+        spans = {"a minute": found["per_minute"], "an hour": found["per_hour"]}
+        most = " and ".join(f"{number} calls {span}" for span, number in spans.items() if number)
+        lines.append(f"GitHub refused more, so at most {most} until {local(found['until'])}")
     if len(seen["ledgers"]) > 1:
         lines.append(f"the same credential paces the stacks of {', '.join(seen['ledgers'])}")
     return lines

@@ -108,12 +108,15 @@ def test_what_refusals_have_taught_is_shown(pipeline: Pipeline) -> None:
     calls = {int(pipeline.now // 60): (30, 60)}
     set_gate(pipeline, lambda state, now: replace(state, calls=calls, last_at=now))
     set_gate(pipeline, lambda state, now: gate_state.overrun(state, Pace(60, 500), now, 60))
-    assert look(pipeline.relay)["gate"]["learned"] == {
-        "per_minute": 28,
-        "per_hour": 500,
-        "until": "2026-09-21T17:13:20Z",
-    }
-    assert "GitHub refused more, so at most 28 calls a minute and 500 an hour until" in screen(pipeline)
+    assert look(pipeline.relay)["gate"]["learned"] is None
+    set_gate(pipeline, lambda state, now: gate_state.succeeded(state))
+    set_gate(pipeline, lambda state, now: gate_state.overrun(state, Pace(60, 500), now, 60))
+    told = {"per_minute": 27, "per_hour": None, "until": "2026-09-21T17:13:20Z"}
+    assert look(pipeline.relay)["gate"]["learned"] == told
+    assert "GitHub refused more, so at most 27 calls a minute until 2026" in screen(pipeline)
+    change = {"per_hour": 200}
+    set_gate(pipeline, lambda state, now: replace(state, learned=replace(state.learned, **change)))
+    assert "so at most 27 calls a minute and 200 calls an hour until 2026" in screen(pipeline)
     pipeline.now += 3 * 3600
     assert look(pipeline.relay)["gate"]["learned"] is None
     assert "GitHub refused more" not in screen(pipeline)

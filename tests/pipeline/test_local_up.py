@@ -110,7 +110,7 @@ def test_it_serves_another_github_and_leaves_nothing_behind(
     """A production's context serves here too; Ctrl-C ends every process, port and temporary file."""
     account = {"owner": "octo-org", "repository": "models", "workflow_id": 7, "default_branch": "live"}
     production = {
-        "github": {"secret_name": "ci/github"},
+        "github": {"secret_name": "ci/github", "same_credential_as": "ModelRelay-prod"},
         "ingest": {"secret_names": {"databricks": "ci/dbx"}, "allowed_cidrs": ["203.0.113.0/24"]},
         "vpc": {"id": "vpc-0123456789abcdef0"},
         "alarms": {"email": "ops@example.com"},

@@ -135,12 +135,14 @@ def test_limit_that_one_meets_stops_both(both: tuple[Function, Function], clock:
 def test_refusal_teaches_both(both: tuple[Function, Function], clock: Clock) -> None:
     """The other stack is as slow as the one that was refused must be."""
     one, two = both
-    for _ in range(12):
-        ticket = one.admitted()
-        entered(one, ticket)
-    one.admitted()
-    one.gate.overrun(60)
-    clock.now += 60
+    for _ in range(2):
+        for _ in range(12):
+            ticket = one.admitted()
+            entered(one, ticket)
+        one.gate.succeeded()
+        one.admitted()
+        one.gate.overrun(60)
+        clock.now += 60
     learned = two.gate.read().learned
     assert learned.pace(two.gate._pace, clock.now).per_minute == learned.per_minute < 12
     assert NOW < clock.now < learned.until

@@ -39,44 +39,52 @@ def burst(number: int, ended: float, spacing: float = 1.0) -> list[float]:
     return [ended - spacing * each for each in reversed(range(number))]
 
 
-FULL_MINUTE = made(*burst(27, NOW - 1))
 HOUR_AGO = made(*burst(300, NOW - 3000))
 
 
 @pytest.mark.parametrize(
-    ("calls", "refusals", "per_minute", "per_hour"),
+    ("before", "in_minute", "per_minute", "suspected"),
     [
-        (FULL_MINUTE, 1, 26, 500),
-        (FULL_MINUTE, 2, 0, 0),
-        (HOUR_AGO, 1, 0, 0),
-        (HOUR_AGO, 2, 60, 300),
-        (made(*burst(49, NOW - 3000)), 2, 0, 0),
-        (made(*burst(50, NOW - 3000)), 2, 60, 50),
-        (made(*burst(10, NOW - 1)), 1, 0, 0),
-        (made(*burst(11, NOW - 1)), 1, 10, 500),
-        ({}, 1, 0, 0),
-        ({}, 9, 0, 0),
+        (0, 27, 0, 27),
+        (27, 27, 26, 27),
+        (24, 27, 26, 24),
+        (31, 27, 0, 27),
+        (0, 11, 0, 11),
+        (11, 10, 0, 11),
     ],
-    ids=[
-        "many in the minute",
-        "the minute is not over",
-        "few in the minute",
-        "few in the minute again",
-        "less than a tenth of the hour",
-        "a tenth of the hour",
-        "too few for a minute's limit",
-        "just enough for one",
-        "none",
-        "none, again and again",
-    ],
+    ids=["once", "twice", "about as many", "not as many", "enough for a minute's limit", "too few for one"],
 )
-def test_refusal_tells_which_limit_is_full(
-    calls: Minutes, refusals: int, per_minute: int, per_hour: int
+def test_minute_with_as_many_calls_is_refused_twice(
+    before: int, in_minute: int, per_minute: int, suspected: int
 ) -> None:
-    """Many calls in the last minute speak for its limit; few, once a pause has not helped, for the hour's."""
-    learned, _ = refused(Learned(), PACE, calls, refusals, NOW)
-    assert (learned.per_minute, learned.per_hour) == (per_minute, per_hour)
+    """A refusal after many calls may be an accident; another one after about as many tells the limit."""
+    known = Learned(suspected=before, until=NOW + 1)
+    learned, room_at = refused(known, PACE, made(*burst(in_minute, NOW - 1)), 1, NOW)
+    assert (learned.per_minute, learned.per_hour, learned.suspected) == (per_minute, 0, suspected)
+    assert room_at == NOW
+
+
+@pytest.mark.parametrize(
+    ("calls", "refusals", "per_hour"),
+    [(300, 1, 0), (300, 2, 0), (300, 3, 300), (300, 4, 300), (49, 3, 0), (50, 3, 50), (0, 9, 0)],
+)
+def test_hour_is_refused_again_and_again(calls: int, refusals: int, per_hour: int) -> None:
+    """Three refusals in a row, with hardly a call in the minute, mean that the hour holds no more."""
+    learned, _ = refused(Learned(), PACE, made(*burst(calls, NOW - 3000)), refusals, NOW)
+    assert (learned.per_minute, learned.per_hour) == (0, per_hour)
     assert learned.until == (NOW + LEARNED_SECONDS if per_hour else 0.0)
+
+
+def test_minute_that_is_not_over_teaches_nothing_more() -> None:
+    """A pause that is shorter than a minute leaves it as full as before."""
+    calls = made(*burst(27, NOW - 5))
+    assert refused(Learned(26, 0, 27, NOW + 60), PACE, calls, 2, NOW) == (Learned(26, 0, 27, NOW + 60), NOW)
+
+
+def test_suspicion_is_forgotten() -> None:
+    """Two refusals with hours in between have nothing to do with each other."""
+    learned, _ = refused(Learned(26, 100, 27, NOW), PACE, made(*burst(27, NOW - 1)), 1, NOW)
+    assert learned == Learned(0, 0, 27, NOW + LEARNED_SECONDS)
 
 
 def test_full_hour_is_tried_again_when_a_fifth_has_left_it() -> None:
@@ -87,16 +95,17 @@ def test_full_hour_is_tried_again_when_a_fifth_has_left_it() -> None:
 
 def test_what_was_learned_is_forgotten() -> None:
     """The cause may be over, and a limit that stands is learned again."""
-    learned = Learned(26, 166, NOW + LEARNED_SECONDS)
+    learned = Learned(26, 166, 0, NOW + LEARNED_SECONDS)
     assert learned.pace(PACE, NOW) == Pace(26, 166)
     assert learned.pace(PACE, NOW + LEARNED_SECONDS) == PACE
     assert learned.pace(Pace(10, 20), NOW) == Pace(10, 20)
-    assert Learned(0, 166, NOW + 1).pace(PACE, NOW) == Pace(60, 166)
+    assert Learned(0, 166, 0, NOW + 1).pace(PACE, NOW) == Pace(60, 166)
 
 
 def test_refusal_makes_the_gate_slower_for_all() -> None:
     """Whoever comes next keeps the distance that was learned."""
-    state = overrun(GateState(calls=made(*burst(28, NOW)), last_at=NOW), PACE, NOW, 60)
+    full = GateState(calls=made(*burst(28, NOW)), last_at=NOW, learned=Learned(suspected=27, until=NOW + 1))
+    state = overrun(full, PACE, NOW, 60)
     assert (state.learned.per_minute, state.closed_until, state.reason) == (26, NOW + 60, RATE_LIMITED)
     state, first = enter(state, PACE, caller(), NOW + 60)
     state, second = enter(succeeded(state), PACE, caller("b"), NOW + 60)
@@ -167,7 +176,7 @@ def worked_off(github: GitHub, number: int) -> Iterator[float]:
 
 @pytest.mark.parametrize(
     ("per_minute", "per_hour", "refusals"),
-    [(80, 500, 0), (60, 500, 0), (26, 166, 8), (26, 500, 3), (80, 166, 6), (80, 450, 6), (40, 300, 8)],
+    [(80, 500, 0), (60, 500, 0), (26, 166, 10), (26, 500, 4), (80, 166, 8), (80, 450, 8), (40, 300, 10)],
 )
 def test_limits_below_ours_are_found_and_kept(per_minute: int, per_hour: int, refusals: int) -> None:
     """A day's backlog meets a handful of refusals every three hours, and is hardly slower than it must be."""

@@ -210,21 +210,21 @@ def busy(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "per_minute"),
+    ("fault", "suspected"),
     [
-        (refusal(429, "Slow down.", retry_after="5"), 11),
-        (refusal(403, "You have exceeded a secondary rate limit"), 11),
+        (refusal(429, "Slow down.", retry_after="5"), 12),
+        (refusal(403, "You have exceeded a secondary rate limit"), 12),
         (refusal(403, "Used up.", retry_after="5", x_ratelimit_remaining="0"), 0),
         (refusal(503), 0),
     ],
     ids=["429", "403", "the hour's quota", "no limit"],
 )
-def test_refusal_above_a_secondary_limit_teaches(bench: Bench, fault: Fault, per_minute: int) -> None:
+def test_refusal_above_a_secondary_limit_teaches(bench: Bench, fault: Fault, suspected: int) -> None:
     """Only where the hour's quota has some left was it our pace."""
     busy(bench)
     bench.simulator.inject(fault)
     bench.attempt()
-    assert bench.gate().learned.per_minute == per_minute
+    assert bench.gate().learned.suspected == suspected
 
 
 def test_refused_look_teaches_nothing(bench: Bench) -> None:
