@@ -35,6 +35,7 @@ FAULTS: Final[list[dict[str, Any]]] = [
     {"name": "unavailable", "status": 503, "every": 17, "times": 0},
     {"name": "accepted, then 500", "status": 500, "accept": True, "every": 29, "times": 0},
     {"name": "limited", "preset": "rate-limit", "headers": {"retry-after": "5"}, "every": 37, "times": 0},
+    {"name": "too fast", "preset": "secondary", "headers": {"retry-after": "5"}, "every": 47, "times": 0},
     {"name": "dropped", "drop": "before", "every": 41, "times": 0},
     {"name": "accepted, then dropped", "drop": "after", "every": 43, "times": 0},
 ]

@@ -179,12 +179,11 @@ def worked_off(github: GitHub, number: int) -> Iterator[float]:
     [(80, 500, 0), (60, 500, 0), (26, 166, 10), (26, 500, 4), (80, 166, 8), (80, 450, 8), (40, 300, 10)],
 )
 def test_limits_below_ours_are_found_and_kept(per_minute: int, per_hour: int, refusals: int) -> None:
-    """A day's backlog meets a handful of refusals every three hours, and is hardly slower than it must be."""
+    """A long backlog meets a handful of refusals every three hours, and is hardly slower than it must be."""
     github = GitHub(per_minute, per_hour)
-    number = per_hour * 9
-    times = list(worked_off(github, number))
-    assert github.refused <= 3 * refusals
-    assert times[-1] - times[0] <= 1.06 * 8 * HOUR + HOUR
+    times = list(worked_off(github, per_hour * 5))
+    assert github.refused <= 2 * refusals
+    assert times[-1] - times[0] <= 1.06 * 4 * HOUR + HOUR / 2
 
 
 def test_lifted_limit_is_used_again() -> None:
