@@ -44,8 +44,8 @@ sbom: $(VENV)/audit.stamp ## Write bills of materials (CycloneDX) to .build/sbom
 advisories: $(VENV)/audit.stamp ## Ask whether anything that is locked has a known vulnerability
 	@$(BIN)/python -m scripts.advisories
 
-bench: $(VENV)/bench.stamp node_modules/operate.stamp ## Measure: cold and warm starts, sizes, end to end, a backlog, costs
-	@$(BIN)/python -m benchmarks $(ARGS)
+bench: $(VENV)/bench.stamp node_modules/operate.stamp ## Measure everything, and keep the figures (results.json, docs)
+	@$(BIN)/python -m benchmarks --save $(ARGS)
 
 soak: $(VENV)/bench.stamp node_modules/operate.stamp ## An hour at a steady rate with faults: make soak ARGS="--minutes 60"
 	@$(BIN)/python -m benchmarks.soak $(ARGS)

@@ -13,7 +13,7 @@ from typing import Any, Final
 import rich
 import rich.table
 
-from benchmarks import bundles, machine
+from benchmarks import bundles, machine, pages
 from benchmarks.frame import QUICK_RUNS, Plan, Spread, Table
 
 MODULES: Final = ("size", "memory", "cold", "memory_size", "warm", "end_to_end", "drain", "cost")
@@ -38,6 +38,7 @@ def main(words: Sequence[str] | None = None) -> int:
         sys.stdout.write(_text(results))
     if asked.save:
         RESULTS.write_text(_text(_merged(results)), encoding="utf-8")
+        pages.main()
     return 0
 
 
@@ -48,7 +49,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=20, help="runs of each candidate (20)")
     parser.add_argument("--before", default="", help="a commit to measure beside the work tree")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--save", action="store_true", help="keep the figures in benchmarks/results.json")
+    parser.add_argument("--save", action="store_true", help="keep the figures: results.json, and the pages")
     asked = parser.parse_args(words)
     if unknown := sorted(set(filter(None, asked.only.split(","))) - set(MODULES)):
         parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(MODULES)}")
@@ -63,7 +64,7 @@ def _merged(results: dict[str, Any]) -> dict[str, Any]:
 
 
 def _text(results: dict[str, Any]) -> str:
-    return json.dumps(results, indent=1, sort_keys=True) + "\n"
+    return json.dumps(results, indent=1) + "\n"
 
 
 def _show(table: Table) -> None:

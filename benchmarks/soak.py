@@ -21,6 +21,7 @@ import psutil
 import rich
 from rich.progress import Progress
 
+from benchmarks import pages
 from benchmarks.frame import quantile
 from benchmarks.local import Local, running
 from benchmarks.machine import facts
@@ -74,6 +75,7 @@ def main(words: Sequence[str] | None = None) -> int:
         result = {**found, **_account(local, sent), **_flatness(local, sent, samples)}
     rich.print_json(data=result)
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    pages.main()
     return 0 if result["unaccounted"] == result["twice"] == result["out_of_order"] == 0 else 1
 
 
