@@ -143,6 +143,7 @@ class GateState:
         learned: What they have taught.
         credential: Identifies the rejected credential.
         last_at: The time of the newest ticket.
+        refused_at: The time of the last one whose call was above a limit that can't be asked for.
         silent_until: Until when nobody may call, so that what the last call did can be told from the next.
         called_at: When a call really began, as far as it is known here.
         booked_until: The time of the last booking.
@@ -166,6 +167,7 @@ class GateState:
     learned: Learned = field(default_factory=Learned)
     credential: str = ""
     last_at: float = 0.0
+    refused_at: float = -1.0
     silent_until: float = 0.0
     called_at: float = 0.0
     booked_until: float = 0.0
@@ -236,11 +238,15 @@ def overrun(state: GateState, pace: Pace, now: float, seconds: float | None) -> 
     """Close the gate as `limited`, and learn from it: the call was above a limit that can't be asked for.
 
     Where the hour may be full, it stays closed until there may be room again, but for no more than growing
-    pauses: it may be something else.
+    pauses: it may be something else. Told twice of one call, because a write's answer got lost, it changes
+    nothing: a call less would be counted than GitHub has taken.
     """
+    if state.refused_at == state.last_at:
+        return state
     taken = counted(state.calls, state.last_at, -1)
     learned, room_at = learning.refused(state.learned, pace, taken, state.limits + 1, now)
-    closed = limited(replace(state, calls=taken, learned=learned), now, seconds)
+    told = replace(state, calls=taken, learned=learned, refused_at=state.last_at)
+    closed = limited(told, now, seconds)
     return _close(closed, RATE_LIMITED, min(room_at, now + _growing(LIMIT_PAUSE_SECONDS, state.limits)), now)
 
 

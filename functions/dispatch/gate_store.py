@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _TRIES: Final = 8
 """So many others would have to write between our read and our write, one after the other."""
 
+_WHOLE_MINUTE: Final = 60
+
 Result = TypeVar("Result")
 
 
@@ -111,11 +113,17 @@ def _read_state(text: str) -> GateState:
     told = json.loads(text)
     state = _known(GateState, told)
     for name in ("calls", "bookings"):
-        state[name] = {int(minute): tuple(calls) for minute, calls in state[name].items()}
+        state[name] = {int(minute): _calls(told) for minute, told in state[name].items()}
     state["ledgers"] = tuple(state.get("ledgers", ()))
     state["tickets"] = tuple(Ticket(**_known(Ticket, ticket)) for ticket in state["tickets"])
     state["learned"] = Learned(**_known(Learned, state.get("learned", {})))
     return GateState(**state)
+
+
+def _calls(told: list[int] | int) -> tuple[int, int]:
+    """Read a minute's calls; an earlier version told their number alone."""
+    count, last = (told, _WHOLE_MINUTE) if isinstance(told, int) else told
+    return count, last
 
 
 def _known(kind: type[GateState | Ticket | Learned], told: Mapping[str, Any]) -> dict[str, Any]:

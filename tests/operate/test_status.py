@@ -109,7 +109,7 @@ def test_what_refusals_have_taught_is_shown(pipeline: Pipeline) -> None:
     set_gate(pipeline, lambda state, now: replace(state, calls=calls, last_at=now))
     set_gate(pipeline, lambda state, now: gate_state.overrun(state, Pace(60, 500), now, 60))
     assert look(pipeline.relay)["gate"]["learned"] is None
-    set_gate(pipeline, lambda state, now: gate_state.succeeded(state))
+    set_gate(pipeline, lambda state, now: replace(gate_state.succeeded(state), refused_at=0))
     set_gate(pipeline, lambda state, now: gate_state.overrun(state, Pace(60, 500), now, 60))
     told = {"per_minute": 27, "per_hour": None, "until": "2026-09-21T17:13:20Z"}
     assert look(pipeline.relay)["gate"]["learned"] == told

@@ -501,9 +501,11 @@ def test_state_of_an_earlier_version_is_read(one: Function, table: str) -> None:
     item = client.get_item(TableName=table, Key=key)["Item"]
     state = json.loads(item["gate"]["S"])
     del state["learned"], state["ledgers"], state["tickets"][0]["ledger"]
+    state["calls"] = {minute: count for minute, (count, _) in state["calls"].items()}
     item["gate"] = {"S": json.dumps(state)}
     client.put_item(TableName=table, Item=item)
     assert one.gate.read().learned == GateState().learned
+    assert list(one.gate.read().calls.values()) == [(1, 60)]
     assert one.gate.read().tickets == (replace(one.gate.last.tickets[0], ledger=""),)
 
 

@@ -121,6 +121,16 @@ def test_refused_call_is_not_counted() -> None:
     assert total(overrun(state, PACE, NOW, 60).calls) == 1
 
 
+def test_refusal_that_is_told_twice_counts_once() -> None:
+    """A write whose answer got lost is repeated, and makes no room that is not there."""
+    once = overrun(GateState(calls=made(NOW - 1, NOW), last_at=NOW), PACE, NOW, 60)
+    assert overrun(once, PACE, NOW + 1, 60) == once
+    _, ticket = enter(once, PACE, caller(), NOW + 60)
+    assert isinstance(ticket, Ticket)
+    again = overrun(enter(once, PACE, caller(), NOW + 60)[0], PACE, NOW + 61, 60)
+    assert (again.limits, total(again.calls)) == (2, 1)
+
+
 @pytest.mark.parametrize(("refusals", "pause"), [(1, 60), (2, 120), (3, 240), (4, 480), (5, 900), (9, 900)])
 def test_pauses_grow_while_the_hour_stays_full(refusals: int, pause: float) -> None:
     """GitHub names a minute each time; it is asked again and again only where that helps."""
