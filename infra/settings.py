@@ -234,6 +234,11 @@ def from_context(context: Mapping[str, Any]) -> StackSettings:
         raise SettingsError(
             f"relay.github.same_credential_as is this stack itself, {environment.stack}: name the other one."
         )
+    if relay.github.same_credential_as and not relay.github.secret_name:
+        raise SettingsError(
+            "relay.github.same_credential_as needs relay.github.secret_name too: the other stack's "
+            "GitHubSecretName, so that both read one secret."
+        )
     functions = RelaySettings(
         routes=_routes(relay, account, account_key),
         github=GitHubSettings(

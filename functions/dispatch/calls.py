@@ -145,9 +145,21 @@ class Calls:
             return self._books.wait(work, BUSY, 0.0)
         try:
             decision = self._enter(work, reads=reads)
-            work.facts["gate"] = self._gate.last.name(self._clock())
-            if isinstance(decision, Later):
-                return self._come_back(work, decision)
+        except NoCredential as error:
+            return self._trouble.without_credential(work, error)
+        work.facts["gate"] = self._gate.last.name(self._clock())
+        if isinstance(decision, Later):
+            return self._come_back(work, decision)
+        try:
+            outcome = self._with_token(work, call, decision)
+        except (LedgerUnavailable, Overtaken):
+            self._gate.leave(decision)
+            raise
+        self._gate.ended(decision)
+        return outcome
+
+    def _with_token(self, work: Work, call: _Call, ticket: Ticket) -> Outcome | None:
+        try:
             token = self._credentials.token(work.route.target)
         except NoCredential as error:
             return self._trouble.without_credential(work, error)
@@ -155,13 +167,7 @@ class Calls:
             return self._trouble.without_answer(work, error)
         except TokenRefused as error:
             return self._trouble.without_token(work, error.answer)
-        try:
-            outcome = call(work, token, decision)
-        except (LedgerUnavailable, Overtaken):
-            self._gate.leave(decision)
-            raise
-        self._gate.ended(decision)
-        return outcome
+        return call(work, token, ticket)
 
     def _come_back(self, work: Work, later: Later) -> Outcome:
         """Put the delivery off, with a turn unless it only looks at a pause: it keeps the turn it has."""
@@ -236,9 +242,9 @@ class Calls:
         self._succeeded(work)
         return self._books.settle(work, judged)
 
-    def _succeeded(self, work: Work) -> None:
+    def _succeeded(self, work: Work, *, reads: bool = False) -> None:
         if work.facts.get("remaining") != 0:  # That shut the gate.
-            self._gate.succeeded()
+            self._gate.succeeded(reads=reads)
 
     def _look_up(self, work: Work, token: str, _ticket: Ticket) -> Outcome | None:
         """Find the run of an earlier call; None where it is to be called again."""
@@ -252,8 +258,16 @@ class Calls:
         runs = lookup.listed(answer) if answer.status == HTTPStatus.OK else None
         verdict: lookup.Verdict
         if runs is not None:
-            self._succeeded(work)
-            verdict = lookup.judge(runs, work.delivery, self._routes, work.entry, self._ledger, now)
+            self._succeeded(work, reads=True)
+            verdict = lookup.judge(
+                runs,
+                work.delivery,
+                self._routes,
+                work.entry,
+                self._ledger,
+                now,
+                shared=self._gate.is_shared,
+            )
         elif answer.status == HTTPStatus.OK:
             told = Told(answer.status, request_id=answer.request_id)
             return self._trouble.follow(work, Failed(told, UNREADABLE, sent=False))

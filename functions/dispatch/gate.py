@@ -140,6 +140,11 @@ class Gate:
         self._sleep(max(0.0, free_at - self._clock()))
         return _Turn.HERE if self._clock() <= ticket.at + START_SECONDS / 2 else _Turn.PAST
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other stacks call with the same credential."""
+        return len(self.last.ledgers) > 1
+
     def leave(self, ticket: Ticket) -> None:
         """Give a ticket back that is not used, so that others don't wait for it.
 
@@ -153,7 +158,7 @@ class Gate:
 
         What can't be told now is told before this function's next call, unless the ticket has lapsed by then.
         """
-        if len(self.last.ledgers) < 2:  # noqa: PLR2004 - the own, and another stack's
+        if not self.is_shared:
             return
         change = partial(gate_state.ended, holder=ticket.holder, called_at=self._called_at)
         try:
@@ -165,10 +170,14 @@ class Gate:
         """Note when a call really began: the next one keeps its distance from that."""
         self._called_at = max(self._called_at, at)
 
-    def succeeded(self) -> None:
-        """Tell that GitHub did as it was told. Where nothing was wrong, nothing is written."""
-        if self.last.reason or self.last.failures or self.last.limits:
-            self._report(gate_state.succeeded)
+    def succeeded(self, *, reads: bool = False) -> None:
+        """Tell that GitHub did as it was told. Where nothing was wrong, nothing is written.
+
+        Args:
+            reads: Whether it was only asked: that says nothing of the limits of what starts something.
+        """
+        if self.last.reason or self.last.failures or (self.last.limits and not reads):
+            self._report(gate_state.answered if reads else gate_state.succeeded)
 
     def limited(self, seconds: float | None) -> float:
         """Tell of a rate limit with the pause that GitHub asks for, if it names one; give its end."""
@@ -177,8 +186,12 @@ class Gate:
 
     def overrun(self, seconds: float | None) -> float:
         """Tell of a call above a limit that can't be asked for, as of a rate limit; give the pause's end."""
-        now = self._clock()
-        return self._report(lambda state: gate_state.overrun(state, self._pace, now, seconds)).closed_until
+        now, called_at = self._clock(), self._called_at
+
+        def change(state: GateState) -> GateState:
+            return gate_state.overrun(gate_state.called(state, called_at), self._pace, now, seconds)
+
+        return self._report(change).closed_until
 
     def failed(self, silent_until: float) -> float:
         """Tell of a call that had no good answer and of the silence it needs; give the pause's end, or 0."""

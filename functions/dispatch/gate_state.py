@@ -17,6 +17,7 @@ back then finds the gate at a time at which the permitted speed has room for it.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -48,6 +49,9 @@ MAX_LOOK_SECONDS: Final = 420.0
 
 LINE_SLACK: Final = 1.05
 """A line moves a little slower than calls may follow each other, so that who comes late delays nobody."""
+
+_REMEMBERED_SECONDS: Final = 24 * 3600.0
+"""After so long without a call a stack is gone that has shared the gate."""
 
 UNTIL_RESUMED: Final = 253_402_300_799.0
 """The end of a pause that nobody limits: the last second of the year 9999, the last that Python knows."""
@@ -143,14 +147,14 @@ class GateState:
         learned: What they have taught.
         credential: Identifies the rejected credential.
         last_at: The time of the newest ticket.
-        refused_at: The time of the last one whose call was above a limit that can't be asked for.
+        refused_at: When the last call began that was above a limit which can't be asked for.
         silent_until: Until when nobody may call, so that what the last call did can be told from the next.
         called_at: When a call really began, as far as it is known here.
         booked_until: The time of the last booking.
         calls: The calls that were made.
         bookings: Those that are booked.
         tickets: Calls that may be under way, in their order.
-        ledgers: Whose deliveries pass here: those of several stacks where they have one credential.
+        ledgers: Whose deliveries pass here, and when each last did: of several stacks with one credential.
         told_at: When GitHub's last answer was told that changed anything.
         paused_until: Until when a person lets nobody call, or the end of the last such pause.
         paused_since: When that began.
@@ -174,7 +178,7 @@ class GateState:
     calls: Minutes = field(default_factory=dict)
     bookings: Minutes = field(default_factory=dict)
     tickets: tuple[Ticket, ...] = ()
-    ledgers: tuple[str, ...] = ()
+    ledgers: Mapping[str, float] = field(default_factory=dict)
     told_at: float = 0.0
     paused_until: float = 0.0
     paused_since: float = 0.0
@@ -193,14 +197,15 @@ class GateState:
 def enter(state: GateState, pace: Pace, caller: Caller, now: float) -> tuple[GateState, Ticket | Later]:
     """Ask for a call: a ticket for now or very soon, or a booking."""
     state = _healed(state, caller.credential)
-    pace = state.learned.pace(pace, now)
+    paces = (state.learned.pace(pace, now), pace)
+    pace = paces[0]
     if now < state.paused_until:
         return state, Later(max(caller.booked_at, resume_seen_at(state, now)), PAUSED)
     if now < state.closed_until:
-        return _book(state, pace, caller, now, back_at(state, now))
+        return _book(state, paces, caller, now, back_at(state, now))
     probe = _probe_under_way(state, caller, now)
     if probe:
-        return _book(state, pace, caller, now, max(now, probe.at) + PROBE_SECONDS)
+        return _book(state, paces, caller, now, max(now, probe.at) + PROBE_SECONDS)
     if caller.reads:
         return _admit(state, caller, now, now)
     free = max(now, state.last_at + pace.spacing, state.silent_until)
@@ -208,7 +213,7 @@ def enter(state: GateState, pace: Pace, caller: Caller, now: float) -> tuple[Gat
     at = pace.earliest(state.calls if has_turn else merged(state.calls, state.bookings), free)
     line = bool(after(state.bookings, now)) and state.booked_until > now + caller.patience
     if (line and not has_turn) or at > now + caller.patience:
-        return _book(state, pace, caller, now, at)
+        return _book(state, paces, caller, now, at)
     return _admit(state, caller, at, now)
 
 
@@ -227,6 +232,11 @@ def succeeded(state: GateState) -> GateState:
     return replace(state, reason="", closed_since=0.0, closed_until=0.0, failures=0, limits=0, credential="")
 
 
+def answered(state: GateState) -> GateState:
+    """Open the gate: GitHub told what it was asked. That is no call which its limits on others count."""
+    return replace(succeeded(state), limits=state.limits)
+
+
 def limited(state: GateState, now: float, seconds: float | None) -> GateState:
     """Close the gate until the announced time, or for growing pauses where GitHub announces none."""
     state = replace(state, limits=state.limits + 1)
@@ -241,11 +251,11 @@ def overrun(state: GateState, pace: Pace, now: float, seconds: float | None) -> 
     pauses: it may be something else. Told twice of one call, because a write's answer got lost, it changes
     nothing: a call less would be counted than GitHub has taken.
     """
-    if state.refused_at == state.last_at:
+    if state.refused_at == state.called_at:
         return state
     taken = counted(state.calls, state.last_at, -1)
     learned, room_at = learning.refused(state.learned, pace, taken, state.limits + 1, now)
-    told = replace(state, calls=taken, learned=learned, refused_at=state.last_at)
+    told = replace(state, calls=taken, learned=learned, refused_at=state.called_at)
     closed = limited(told, now, seconds)
     return _close(closed, RATE_LIMITED, min(room_at, now + _growing(LIMIT_PAUSE_SECONDS, state.limits)), now)
 
@@ -339,14 +349,19 @@ def _part_of_closure(state: GateState, now: float, part: float, most: float) -> 
 
 
 def _book(
-    state: GateState, pace: Pace, caller: Caller, now: float, earliest: float
+    state: GateState, paces: tuple[Pace, Pace], caller: Caller, now: float, earliest: float
 ) -> tuple[GateState, Later]:
+    """Give a turn in the line; what was learned (the first pace) makes it longer only while that holds."""
     reason = state.reason if now < state.closed_until else PACING
     if caller.booked_at >= earliest and caller.booked_at > now:
         return state, Later(caller.booked_at, reason)  # It came too early.
     others = _less(state.bookings, caller.booked_at)
-    after_line = state.booked_until + LINE_SLACK * pace.spacing
-    at = _on_record(pace.earliest(merged(state.calls, others), max(earliest, after_line)))
+    taken = merged(state.calls, others)
+    after_line = (max(earliest, state.booked_until + LINE_SLACK * pace.spacing) for pace in paces)
+    at, unlearned = (pace.earliest(taken, moment) for pace, moment in zip(paces, after_line, strict=True))
+    if at > state.learned.until:
+        at = max(unlearned, min(at, state.learned.until))
+    at = _on_record(at)
     bookings = since(counted(others, at), now)
     return replace(state, bookings=bookings, booked_until=at), Later(at, reason)
 
@@ -368,11 +383,17 @@ def _admit(state: GateState, caller: Caller, at: float, now: float) -> tuple[Gat
         state,
         bookings=since(_less(state.bookings, caller.booked_at), now),
         tickets=(*under_way, ticket),
-        ledgers=tuple(sorted({*state.ledgers, caller.ledger})),
+        ledgers=_seen(state.ledgers, caller.ledger, now),
     )
     if not caller.reads:
         admitted = replace(admitted, last_at=at, calls=since(counted(state.calls, at), now))
     return admitted, ticket
+
+
+def _seen(ledgers: Mapping[str, float], ledger: str, now: float) -> Mapping[str, float]:
+    """Note a ledger, and forget those of stacks that are gone."""
+    recent = {each: at for each, at in ledgers.items() if at > now - _REMEMBERED_SECONDS}
+    return {**recent, ledger: round(now)}
 
 
 def _probe_under_way(state: GateState, caller: Caller, now: float) -> Ticket | None:

@@ -114,7 +114,6 @@ def _read_state(text: str) -> GateState:
     state = _known(GateState, told)
     for name in ("calls", "bookings"):
         state[name] = {int(minute): _calls(told) for minute, told in state[name].items()}
-    state["ledgers"] = tuple(state.get("ledgers", ()))
     state["tickets"] = tuple(Ticket(**_known(Ticket, ticket)) for ticket in state["tickets"])
     state["learned"] = Learned(**_known(Learned, state.get("learned", {})))
     return GateState(**state)

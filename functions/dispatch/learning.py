@@ -8,18 +8,19 @@ when that one is full, so the calls that were made before it tell how much it ho
     three in a row, the minute before having few ───► the hour's: fewer an hour from now on
 
 One refusal alone says little: whoever else uses the credential may have caused it. What was learned is
-forgotten after some hours, because whatever was the cause may be over.
+forgotten some hours after the first of it, because whatever was the cause may be over.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Final
 
 from functions.dispatch.pacing import Minutes, Pace, in_hour_before, in_minute_before
 
 LEARNED_SECONDS: Final = 3 * 3600.0
-"""How long what was learned holds: to learn a lasting limit again takes two or three refusals."""
+"""How long what was learned holds, from the first of it on: to learn it again takes two or three refusals."""
 
 _LEAST_PART: Final = 10
 """No less than a tenth of what we are set to: what leaves us less is somebody else's doing."""
@@ -31,7 +32,7 @@ _LIKENESS: Final = 1 / 8
 """By which part two minutes' numbers of calls may differ and be about the same."""
 
 _CERTAIN: Final = 3
-"""So many refusals in a row, over three minutes and more, are no accident."""
+"""So many refusals in a row, with pauses that grow, are no accident."""
 
 _LOOK_PART: Final = 0.8
 """A limit that is far below what we called is found in steps of a fifth."""
@@ -80,16 +81,17 @@ def refused(learned: Learned, pace: Pace, calls: Minutes, refusals: int, now: fl
     in_minute = in_minute_before(calls, now, learned.pace(pace, now).spacing)
     are_few = in_minute <= pace.per_hour // _FEW_PART
     if refusals == 1 and not are_few:
-        return _from_minute(learned, in_minute, now), now
+        return _from_minute(learned, pace, in_minute, now), now
     if refusals > 1 and are_few:
         return _from_hour(learned, pace, calls, refusals, now)
     return learned, now
 
 
-def _from_minute(learned: Learned, in_minute: int, now: float) -> Learned:
-    until = now + LEARNED_SECONDS
+def _from_minute(learned: Learned, pace: Pace, in_minute: int, now: float) -> Learned:
+    until = learned.until or now + LEARNED_SECONDS
     if abs(in_minute - learned.suspected) <= in_minute * _LIKENESS:
-        return replace(learned, per_minute=in_minute - 1, until=until)
+        per_minute = max(in_minute - 1, math.ceil(pace.per_hour / 60))
+        return replace(learned, per_minute=per_minute, until=until)
     return replace(learned, suspected=in_minute, until=until)
 
 
@@ -103,4 +105,4 @@ def _from_hour(
     if refusals < _CERTAIN:
         return learned, room_at
     per_hour = min(learned.per_hour or pace.per_hour, in_hour)
-    return replace(learned, per_hour=per_hour, until=now + LEARNED_SECONDS), room_at
+    return replace(learned, per_hour=per_hour, until=learned.until or now + LEARNED_SECONDS), room_at

@@ -135,7 +135,14 @@ def listed(answer: Answer) -> list[Run] | None:
 
 
 def judge(
-    runs: list[Run], delivery: Delivery, routes: Mapping[str, Route], entry: Entry, ledger: Ledger, now: float
+    runs: list[Run],
+    delivery: Delivery,
+    routes: Mapping[str, Route],
+    entry: Entry,
+    ledger: Ledger,
+    now: float,
+    *,
+    shared: bool = False,
 ) -> Verdict:
     """Find the run of a call among those that GitHub lists.
 
@@ -146,6 +153,8 @@ def judge(
         entry: What the ledger says; it is in doubt.
         ledger: Knows the runs of other deliveries.
         now: Seconds since the epoch.
+        shared: Whether another stack calls with the same credential. Its runs are in a ledger that can't be
+            read here; silence keeps those after a call in doubt apart, but not the one just before.
 
     Raises:
         LedgerUnavailable: DynamoDB failed.
@@ -166,6 +175,8 @@ def judge(
     own = [run for run in candidates if not _fits(run, spans)]
     if not own or (len(candidates) > 1 and not may_be_several):
         return Undecided("More than one run may be its own.")
+    if shared and own[0].created_at <= entry.doubt_since + SKEW_SECONDS:
+        return Undecided("The run may be another stack's.")
     return Found(own[0].id, own[0].url)
 
 

@@ -109,7 +109,7 @@ def test_what_refusals_have_taught_is_shown(pipeline: Pipeline) -> None:
     set_gate(pipeline, lambda state, now: replace(state, calls=calls, last_at=now))
     set_gate(pipeline, lambda state, now: gate_state.overrun(state, Pace(60, 500), now, 60))
     assert look(pipeline.relay)["gate"]["learned"] is None
-    set_gate(pipeline, lambda state, now: replace(gate_state.succeeded(state), refused_at=0))
+    set_gate(pipeline, lambda state, now: gate_state.called(gate_state.succeeded(state), now))
     set_gate(pipeline, lambda state, now: gate_state.overrun(state, Pace(60, 500), now, 60))
     told = {"per_minute": 27, "per_hour": None, "until": "2026-09-21T17:13:20Z"}
     assert look(pipeline.relay)["gate"]["learned"] == told
@@ -124,7 +124,7 @@ def test_what_refusals_have_taught_is_shown(pipeline: Pipeline) -> None:
 
 def test_stacks_that_share_the_gate_are_named(pipeline: Pipeline) -> None:
     """A pause of one is a pause of all of them, so it is told."""
-    set_gate(pipeline, lambda state, _now: replace(state, ledgers=("Ledger", "Other")))
+    set_gate(pipeline, lambda state, now: replace(state, ledgers={"Ledger": now, "Other": now}))
     assert "the same credential paces the stacks of Ledger, Other" in screen(pipeline)
 
 

@@ -70,9 +70,11 @@ class Look:
         route: Route = ROUTE,
         others: tuple[Route, ...] = (),
         after: float = LAST_LOOK_SECONDS,
+        shared: bool = False,
     ) -> Verdict:
         """Look for the run of `OURS` so many seconds after the end of its doubt."""
         listing = listed(page(*runs))
         assert listing is not None
         routes = {each.name: each for each in (route, *others)}
-        return judge(listing, OURS, routes, entry, self.ledger, entry.doubt_until + after)
+        now = entry.doubt_until + after
+        return judge(listing, OURS, routes, entry, self.ledger, now, shared=shared)

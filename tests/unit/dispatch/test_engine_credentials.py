@@ -353,3 +353,12 @@ def test_secret_holds_no_key_in_any_word(app: Bench) -> None:
     wait = app.wait("credential-malformed")
     assert "CANARY" not in str(wait)
     assert "'private_key'" in wait.told.detail
+
+
+def test_ticket_is_given_back_where_no_token_is_had(app: Bench) -> None:
+    """Another stack that shares the gate need not wait for a call that was never made."""
+    gate = app._gate(app._dynamodb, app.ledger)
+    gate._change(lambda state, _now: (replace(state, ledgers={"Other": app.clock.now}), None))
+    app.simulator.inject(replace(MINTING["201 without a token"][0], times=0))
+    app.attempt()
+    assert (len(app.gate().ledgers), app.gate().tickets) == (2, ())

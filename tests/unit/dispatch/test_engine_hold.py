@@ -167,3 +167,19 @@ def test_last_listing_of_the_hour_closes_the_gate(bench: Bench) -> None:
     bench.simulator.inject(Fault(status=200, body=json.dumps({"workflow_runs": [listed]}), headers=headers))
     assert isinstance(bench.attempt().outcome, Dispatched)
     assert bench.gate().closed_until == NOW + 601
+
+
+@pytest.mark.parametrize(("ledgers", "held"), [({}, False), ({"Other": NOW}, True)], ids=["alone", "shared"])
+def test_run_that_may_be_another_stacks_is_held(
+    bench: Bench,
+    ledgers: dict[str, float],
+    held: bool,  # noqa: FBT001 - the row's outcome
+) -> None:
+    """Where stacks share a credential, a run of that moment proves nothing, and the route's word counts."""
+    gate = bench._gate(bench._dynamodb, bench.ledger)
+    gate._change(lambda state, _now: (replace(state, ledgers=ledgers), None))
+    bench.routes = [replace(ROUTE, on_unknown="hold")]
+    bench.simulator.inject(Fault(drop="after"))
+    outcome = bench.deliver()[-1]
+    assert isinstance(outcome, DeadLetter if held else Dispatched)
+    assert bench.posts == 1

@@ -56,12 +56,23 @@ def test_gate_knows_whose_calls_it_paces(
 ) -> None:
     """From the other stack's first call on, both are known, and each gives its tickets back."""
     one, two = both
-    assert one.gate.read().ledgers == tuple(sorted((table, other_table)))
+    assert one.gate.read().ledgers.keys() == {table, other_table}
     for function in (one, two):
         ticket = function.admitted()
         state = entered(function, ticket)
         assert state.tickets == ()
         assert state.called_at == function.entry.called_at
+
+
+def test_stack_that_is_gone_is_forgotten(both: tuple[Function, Function], table: str, clock: Clock) -> None:
+    """A day after its last call nobody gives tickets back for its sake any more."""
+    one, _ = both
+    clock.now += 25 * 3600
+    ticket = one.admitted()
+    assert one.gate.read().ledgers.keys() == {table}
+    one.aws.calls.clear()
+    entered(one, ticket)
+    assert one.aws.calls == ["get_item"]
 
 
 def test_calls_of_both_are_counted(both: tuple[Function, Function]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from functions.dispatch.gate_state import (
     GateState,
     Later,
     Ticket,
+    called,
     enter,
     limited,
     overrun,
@@ -104,7 +106,9 @@ def test_what_was_learned_is_forgotten() -> None:
 
 def test_refusal_makes_the_gate_slower_for_all() -> None:
     """Whoever comes next keeps the distance that was learned."""
-    full = GateState(calls=made(*burst(28, NOW)), last_at=NOW, learned=Learned(suspected=27, until=NOW + 1))
+    full = GateState(
+        calls=made(*burst(28, NOW)), last_at=NOW, learned=Learned(suspected=27, until=NOW + HOUR)
+    )
     state = overrun(full, PACE, NOW, 60)
     assert (state.learned.per_minute, state.closed_until, state.reason) == (26, NOW + 60, RATE_LIMITED)
     state, first = enter(state, PACE, caller(), NOW + 60)
@@ -125,9 +129,9 @@ def test_refusal_that_is_told_twice_counts_once() -> None:
     """A write whose answer got lost is repeated, and makes no room that is not there."""
     once = overrun(GateState(calls=made(NOW - 1, NOW), last_at=NOW), PACE, NOW, 60)
     assert overrun(once, PACE, NOW + 1, 60) == once
-    _, ticket = enter(once, PACE, caller(), NOW + 60)
+    state, ticket = enter(once, PACE, caller(), NOW + 60)
     assert isinstance(ticket, Ticket)
-    again = overrun(enter(once, PACE, caller(), NOW + 60)[0], PACE, NOW + 61, 60)
+    again = overrun(called(state, NOW + 60), PACE, NOW + 61, 60)
     assert (again.limits, total(again.calls)) == (2, 1)
 
 
@@ -181,7 +185,7 @@ def worked_off(github: GitHub, number: int) -> Iterator[float]:
             state, number = succeeded(state), number - 1
             yield now
         elif isinstance(decision, Ticket):
-            state = overrun(state, PACE, now, MINUTE)
+            state = overrun(called(state, now), PACE, now, MINUTE)
 
 
 @pytest.mark.parametrize(
@@ -207,3 +211,30 @@ def test_lifted_limit_is_used_again() -> None:
         each for each in times if now + LEARNED_SECONDS + HOUR <= each < now + LEARNED_SECONDS + 2 * HOUR
     ]
     assert 450 <= len(later) <= 500
+
+
+def test_what_was_learned_first_sets_the_end() -> None:
+    """A later refusal of which nobody knows the cause makes nothing that was learned last longer."""
+    known = Learned(per_hour=50, until=NOW + 60)
+    learned, _ = refused(known, PACE, made(*burst(12, NOW - 1)), 1, NOW)
+    assert learned == replace(known, suspected=12)
+
+
+def test_no_minute_is_slower_than_the_hour_needs() -> None:
+    """What an hour may hold must fit into its minutes."""
+    known = Learned(suspected=2, until=NOW + 60)
+    learned, _ = refused(known, Pace(60, 80), made(*burst(2, NOW - 1)), 1, NOW)
+    assert learned.per_minute == 2
+
+
+def test_line_is_not_longer_than_what_was_learned_lasts() -> None:
+    """Who is put off by a limit that is forgotten in an hour does not wait for a day."""
+    state = GateState(learned=Learned(per_hour=50, until=NOW + HOUR))
+    turns = []
+    for number in range(600):
+        state, decision = enter(state, PACE, caller(str(number), patience=-1.0), NOW)
+        turns.append(decision.at)
+    assert turns == sorted(turns)
+    early = [turn for turn in turns if turn < NOW + HOUR]
+    assert len(early) == 50
+    assert turns[-1] <= NOW + 2 * HOUR + 600

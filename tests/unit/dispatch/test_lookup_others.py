@@ -7,7 +7,7 @@ import pytest
 
 from functions.core.ledger import CALL_SECONDS, Ledger, LedgerUnavailable, State
 from functions.core.settings import Route
-from functions.dispatch.lookup import NotStarted, Undecided
+from functions.dispatch.lookup import SKEW_SECONDS, NotStarted, Undecided
 
 from ..samples import NOW, ROUTE, delivery
 from .bench import Bench, fails
@@ -241,3 +241,12 @@ def test_ledger_that_fails_decides_nothing(bench: Bench, query: str) -> None:
     with pytest.raises(LedgerUnavailable):
         look(run())
     assert look(run()) == OURS_IS_17
+
+
+def test_run_may_be_another_stacks(look: Look) -> None:
+    """Where another stack has the same credential, a run that began with the call may be its."""
+    assert isinstance(look(run(), shared=True), Undecided)
+    assert isinstance(look(run(at=NOW + SKEW_SECONDS), shared=True), Undecided)
+    assert look(run(at=NOW + SKEW_SECONDS + 1), shared=True) == OURS_IS_17
+    assert look(run(display_title=OURS.id), shared=True) == OURS_IS_17
+    assert look(shared=True) == NotStarted()

@@ -236,3 +236,17 @@ def test_refused_look_teaches_nothing(bench: Bench) -> None:
     bench.simulator.inject(refusal(429, "Slow down.", retry_after="5"))
     bench.wait("rate-limited")
     assert (bench.looks, bench.gate().limits, bench.gate().learned.until) == (1, 1, 0.0)
+
+
+def test_look_that_succeeds_leaves_the_refusals_counted(bench: Bench) -> None:
+    """It opens the gate, and says nothing of the limits of what starts something."""
+    bench.simulator.inject(Fault(drop="before"))
+    bench.attempt()
+    bench.clock.now += 30
+    bench.simulator.inject(refusal(429, "Slow down.", retry_after="5"))
+    bench.wait("rate-limited", OTHER)
+    bench.clock.now += 30
+    assert isinstance(bench.wait("looking"), Wait)
+    assert (bench.gate().reason, bench.gate().limits) == ("", 1)
+    assert isinstance(bench.deliver(OTHER)[-1], Dispatched)
+    assert bench.gate().limits == 0
