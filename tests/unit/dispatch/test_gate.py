@@ -480,33 +480,39 @@ def test_gate_holds_times_and_names_and_stays(
     assert state["credential"] == "fingerprint"
 
 
+def rewrite(function: Function, table: str, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change the gate's state as it is kept, as another version may have written it."""
+    client: Any = function.aws
+    item = client.get_item(TableName=table, Key={"id": {"S": "gate#github-secret"}})["Item"]
+    state = json.loads(item["gate"]["S"])
+    change(state)
+    client.put_item(TableName=table, Item=item | {"gate": {"S": json.dumps(state)}})
+
+
 def test_state_of_a_later_version_is_read(one: Function, table: str) -> None:
     """After a roll-back, what the newer version wrote besides is ignored, and the rest holds."""
+
+    def change(state: dict[str, Any]) -> None:
+        state["later"] = state["tickets"][0]["later"] = state["learned"]["later"] = 1
+
     one.admitted()
-    key = {"id": {"S": "gate#github-secret"}}
-    client: Any = one.aws
-    item = client.get_item(TableName=table, Key=key)["Item"]
-    state = json.loads(item["gate"]["S"])
-    state["later"] = state["tickets"][0]["later"] = state["learned"]["later"] = 1
-    item["gate"] = {"S": json.dumps(state)}
-    client.put_item(TableName=table, Item=item)
+    rewrite(one, table, change)
     assert one.gate.read() == replace(one.gate.last, revision=1)
 
 
 def test_state_of_an_earlier_version_is_read(one: Function, table: str) -> None:
     """What that did not know is as if nothing had happened yet."""
+
+    def change(state: dict[str, Any]) -> None:
+        del state["learned"], state["ledgers"], state["tickets"][0]["ledger"]
+        state["calls"] = {minute: count for minute, (count, _) in state["calls"].items()}
+
     one.admitted()
-    key = {"id": {"S": "gate#github-secret"}}
-    client: Any = one.aws
-    item = client.get_item(TableName=table, Key=key)["Item"]
-    state = json.loads(item["gate"]["S"])
-    del state["learned"], state["ledgers"], state["tickets"][0]["ledger"]
-    state["calls"] = {minute: count for minute, (count, _) in state["calls"].items()}
-    item["gate"] = {"S": json.dumps(state)}
-    client.put_item(TableName=table, Item=item)
-    assert one.gate.read().learned == GateState().learned
-    assert list(one.gate.read().calls.values()) == [(1, 60)]
-    assert one.gate.read().tickets == (replace(one.gate.last.tickets[0], ledger=""),)
+    rewrite(one, table, change)
+    state = one.gate.read()
+    assert state.learned == GateState().learned
+    assert list(state.calls.values()) == [(1, 60)]
+    assert state.tickets == (replace(one.gate.last.tickets[0], ledger=""),)
 
 
 def test_distance_that_was_learned_is_kept(one: Function, two: Function, clock: Clock) -> None:
