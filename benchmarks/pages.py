@@ -149,7 +149,7 @@ def _soak(results: Results) -> str:
     found = results["soak"]
     late, memory = found["latency_seconds"], found["memory_mb"]
     lines = {
-        "from webhook to run, p50, s": late["p50"],
+        "from webhook to run, p50, s (GitHub tells whole seconds, rounded down)": late["p50"],
         "p99, s: what a look-up or a wait takes": late["p99"],
         "memory of the functions together, MB": memory["functions"],
         "memory of the embedded AWS, MB: it keeps every log line": memory["embedded AWS"],
