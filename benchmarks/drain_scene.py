@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from benchmarks.drain_github import Quota, StrictGitHub
-from benchmarks.samples import ROUTE
 from functions.core.delivery import Delivery
 from functions.core.event import STAGE_TRANSITIONED, Event, identify
 from modelrelay.local.github import Workflow
 from tests.simulation.plan import START, Kind, Plan, plan
+from tests.unit.samples import ROUTE
 
 MODELS: Final = 100
 """Over how many models a backlog is spread; deliveries of one model keep their order."""

@@ -14,23 +14,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from functions.core.delivery import Delivery
 from functions.core.event import STAGE_TRANSITIONED, Event
-from functions.core.settings import GitHubSettings, IngestSettings, RelaySettings, Route, Target
+from functions.core.settings import GitHubSettings, IngestSettings, RelaySettings
+from tests.unit.samples import ROUTE
 
 SECRET: Final = "a made-up webhook secret"  # noqa: S105 - it opens nothing
 SMALL_BYTES: Final = 1_000
 LARGE_BYTES: Final = 250_000
-
-
-ROUTE: Final = Route(
-    name="default",
-    events=(STAGE_TRANSITIONED,),
-    models=(),
-    to_stages=(),
-    aliases=(),
-    target=Target("acme", "models", "deploy.yml", "main"),
-    inputs={"model_name": "${model_name}", "model_version": "${version}"},
-)
-"""The default one, for stage transitions."""
 
 
 def settings(github_url: str) -> RelaySettings:

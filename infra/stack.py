@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from aws_cdk import Annotations, CfnOutput, Duration, Names, RemovalPolicy, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from functions.core.ledger import BY_STATE
@@ -73,30 +74,10 @@ class RelayStack(Stack):
         )
         self.dispatch = self._dispatch()
         self.console = self._console()
-        self.alarms = Alarms(
-            self,
-            "Alarms",
-            api=self.api.api,
-            ingest=self.ingest,
-            dispatch=self.dispatch,
-            queues=self.queues,
-            email=relay.alarms.email,
-            key=key,
-            embedded=self._embedded,
-        )
-        self.dashboard = dashboard(
-            self,
-            api=self.api.api,
-            ingest=self.ingest,
-            dispatch=self.dispatch,
-            queues=self.queues,
-            ledger=self.ledger,
-            console=self.console,
-            alarms=self.alarms.single.values(),
-        )
-        log_groups = {INGEST: self.ingest.log_group, DISPATCH: self.dispatch.log_group}
+        self.alarms = self._alarms()
+        self.dashboard = self._dashboard()
         if not self._embedded:
-            saved_queries(self, log_groups=log_groups)
+            saved_queries(self, log_groups={INGEST: self.ingest.log_group, DISPATCH: self.dispatch.log_group})
         for number, warning in enumerate(settings.warnings):
             Annotations.of(self).add_warning_v2(f"ModelRelay:configuration-{number}", warning)
         for name, value in self._outputs().items():
@@ -187,6 +168,33 @@ class RelayStack(Stack):
         function.may("dynamodb:Query", on=f"{self.ledger.table_arn}/index/{BY_STATE}")
         function.may_reach("sqs", "dynamodb")
         return function
+
+    def _alarms(self) -> Alarms:
+        """Make what calls a person."""
+        return Alarms(
+            self,
+            "Alarms",
+            api=self.api.api,
+            ingest=self.ingest,
+            dispatch=self.dispatch,
+            queues=self.queues,
+            email=self._relay.alarms.email,
+            key=self._surroundings.key,
+            embedded=self._embedded,
+        )
+
+    def _dashboard(self) -> cloudwatch.Dashboard:
+        """Make what a person looks at."""
+        return dashboard(
+            self,
+            api=self.api.api,
+            ingest=self.ingest,
+            dispatch=self.dispatch,
+            queues=self.queues,
+            ledger=self.ledger,
+            console=self.console,
+            alarms=self.alarms.single.values(),
+        )
 
     def _outputs(self) -> dict[str, str]:
         """Give what people and tools outside rely on, by the fixed names."""

@@ -197,23 +197,22 @@ class GateState:
 def enter(state: GateState, pace: Pace, caller: Caller, now: float) -> tuple[GateState, Ticket | Later]:
     """Ask for a call: a ticket for now or very soon, or a booking."""
     state = _healed(state, caller.credential)
-    paces = (state.learned.pace(pace, now), pace)
-    pace = paces[0]
     if now < state.paused_until:
         return state, Later(max(caller.booked_at, resume_seen_at(state, now)), PAUSED)
     if now < state.closed_until:
-        return _book(state, paces, caller, now, back_at(state, now))
+        return _book(state, pace, caller, now, back_at(state, now))
     probe = _probe_under_way(state, caller, now)
     if probe:
-        return _book(state, paces, caller, now, max(now, probe.at) + PROBE_SECONDS)
+        return _book(state, pace, caller, now, max(now, probe.at) + PROBE_SECONDS)
     if caller.reads:
         return _admit(state, caller, now, now)
-    free = max(now, state.last_at + pace.spacing, state.silent_until)
+    known = state.learned.pace(pace, now)
+    free = max(now, state.last_at + known.spacing, state.silent_until)
     has_turn = caller.has_turn or 0 < caller.booked_at <= now + caller.patience
-    at = pace.earliest(state.calls if has_turn else merged(state.calls, state.bookings), free)
+    at = known.earliest(state.calls if has_turn else merged(state.calls, state.bookings), free)
     line = bool(after(state.bookings, now)) and state.booked_until > now + caller.patience
     if (line and not has_turn) or at > now + caller.patience:
-        return _book(state, paces, caller, now, at)
+        return _book(state, pace, caller, now, at)
     return _admit(state, caller, at, now)
 
 
@@ -349,21 +348,24 @@ def _part_of_closure(state: GateState, now: float, part: float, most: float) -> 
 
 
 def _book(
-    state: GateState, paces: tuple[Pace, Pace], caller: Caller, now: float, earliest: float
+    state: GateState, pace: Pace, caller: Caller, now: float, earliest: float
 ) -> tuple[GateState, Later]:
-    """Give a turn in the line; what was learned (the first pace) makes it longer only while that holds."""
+    """Give a turn in the line; what was learned makes it longer only while that holds."""
     reason = state.reason if now < state.closed_until else PACING
     if caller.booked_at >= earliest and caller.booked_at > now:
         return state, Later(caller.booked_at, reason)  # It came too early.
     others = _less(state.bookings, caller.booked_at)
     taken = merged(state.calls, others)
-    after_line = (max(earliest, state.booked_until + LINE_SLACK * pace.spacing) for pace in paces)
-    at, unlearned = (pace.earliest(taken, moment) for pace, moment in zip(paces, after_line, strict=True))
-    if at > state.learned.until:
-        at = max(unlearned, min(at, state.learned.until))
+    at = _behind_line(state, state.learned.pace(pace, now), taken, earliest)
+    if now < state.learned.until < at:
+        at = max(state.learned.until, _behind_line(state, pace, taken, earliest))
     at = _on_record(at)
     bookings = since(counted(others, at), now)
     return replace(state, bookings=bookings, booked_until=at), Later(at, reason)
+
+
+def _behind_line(state: GateState, pace: Pace, taken: Minutes, earliest: float) -> float:
+    return pace.earliest(taken, max(earliest, state.booked_until + LINE_SLACK * pace.spacing))
 
 
 def _admit(state: GateState, caller: Caller, at: float, now: float) -> tuple[GateState, Ticket]:
